@@ -1,17 +1,17 @@
 //! A bot with an app password: posts with a mention, a link, a tag and an image, replies, likes, follows, lists and deletes.
 //!
 //! `cargo run --example bot --features bsky` starts a network on this machine. With the variables that
-//! `cargo run -p local-network` prints, it uses that one; with `ATPROTO_PDS`, `ATPROTO_HANDLE` and `ATPROTO_PASSWORD` of your own
-//! bot, the real network, where it deletes in the end what it has written.
+//! `cargo run -p local-network` prints, it uses that one; with `ATPROTO_HANDLE` and `ATPROTO_PASSWORD` of your own bot, the real
+//! network, where it deletes in the end what it has written. `ATPROTO_HANDLE` can also be a DID; `ATPROTO_PDS` is not needed then.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::env;
 
 use atproto_sdk::{
     PasswordClient, Report,
-    api::{app::bsky::feed::post::Post, com::atproto::identity::resolve_handle},
+    api::app::bsky::feed::post::Post,
     bsky::{PostBuilder, post::ImageFile},
-    types::Handle,
+    types::{Did, Handle},
 };
 use futures_util::TryStreamExt as _;
 use local_network::Network;
@@ -27,10 +27,13 @@ async fn main() -> Result<(), Report> {
     let (pds, handle, password) =
         (variable("ATPROTO_PDS"), variable("ATPROTO_HANDLE"), variable("ATPROTO_PASSWORD"));
     match (pds, handle, password) {
-        (Some(pds), Some(handle), Some(password)) => {
-            let bot = PasswordClient::sign_in(&pds, &handle, &password).await?;
+        (pds, Some(account), Some(password)) => {
+            let bot = match pds {
+                Some(pds) => PasswordClient::sign_in(&pds, &account, &password).await?,
+                None => PasswordClient::sign_in_as(&account, &password).await?,
+            };
             // Nobody else is told about a test.
-            let friend = Handle::new(&handle)?;
+            let friend = Friend { did: bot.did().clone(), handle: bot.handle().cloned() };
             run(&bot, &friend).await
         }
         (None, None, None) => {
@@ -38,16 +41,32 @@ async fn main() -> Result<(), Report> {
             let (account, friend) = (network.account("dotty").await?, network.account("friend").await?);
             let bot =
                 PasswordClient::sign_in(network.pds(), account.handle.as_str(), &account.password).await?;
-            run(&bot, &friend.handle).await
+            run(&bot, &Friend { did: friend.did, handle: Some(friend.handle) }).await
         }
-        _ => Err("set ATPROTO_PDS, ATPROTO_HANDLE and ATPROTO_PASSWORD, or none of them".into()),
+        _ => Err("set ATPROTO_HANDLE and ATPROTO_PASSWORD, and ATPROTO_PDS for a server of your own, or none of them"
+            .into()),
     }
 }
 
-async fn run(bot: &PasswordClient, friend: &Handle) -> Result<(), Report> {
+/// Whom the bot mentions and follows.
+struct Friend {
+    did: Did,
+    /// A server need not know the handle.
+    handle: Option<Handle>,
+}
+
+/// Writes everything and deletes it again, and signs out whatever happens.
+async fn run(bot: &PasswordClient, friend: &Friend) -> Result<(), Report> {
+    let written = write(bot, friend).await;
+    bot.sign_out().await?;
+    written
+}
+
+async fn write(bot: &PasswordClient, friend: &Friend) -> Result<(), Report> {
     let bluesky = bot.bluesky();
 
-    let text = bluesky.rich_text(format!("Hello @{friend}, look at https://example.com/dots #dots")).await?;
+    let name = friend.handle.as_ref().map_or_else(|| "friend".to_owned(), |handle| format!("@{handle}"));
+    let text = bluesky.rich_text(format!("Hello {name}, look at https://example.com/dots #dots")).await?;
     let image = bluesky.upload_image(ImageFile::new(PICTURE)?, "A red dot").await?;
     let first = bluesky.post(&PostBuilder::new(text).image(image).build()).await?;
     println!("posted    {}", first.uri);
@@ -59,9 +78,7 @@ async fn run(bot: &PasswordClient, friend: &Handle) -> Result<(), Report> {
     let like = bluesky.like(first.clone()).await?;
     println!("liked     {}", like.uri);
 
-    let params = resolve_handle::Params::new(friend.clone());
-    let friend = bot.com_atproto_identity().resolve_handle(params).await?.did;
-    let follow = bluesky.follow(friend).await?;
+    let follow = bluesky.follow(friend.did.clone()).await?;
     println!("followed  {}", follow.uri);
 
     let listed: Vec<_> = bot.records::<Post>().list().try_collect().await?;

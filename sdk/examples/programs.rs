@@ -64,7 +64,7 @@ fn main_prints_an_error_without_causes_and_a_text() {
     let output = example("bot").env("ATPROTO_PDS", "http://127.0.0.1:1").output().unwrap();
     assert_eq!(
         told(&output),
-        "Error: set ATPROTO_PDS, ATPROTO_HANDLE and ATPROTO_PASSWORD, or none of them\n"
+        "Error: set ATPROTO_HANDLE and ATPROTO_PASSWORD, and ATPROTO_PDS for a server of your own, or none of them\n"
     );
 }
 
@@ -76,6 +76,31 @@ fn the_bot_does_what_it_says_at_a_real_pds() {
     let steps: Vec<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
     assert_eq!(steps, ["posted", "replied", "liked", "followed", "listed", "listed", "deleted"], "{text}");
     assert!(text.contains("And this is a reply."), "{text}");
+}
+
+#[test]
+fn the_bot_takes_every_name_of_its_account() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let network = runtime.block_on(Network::start(&|_| ())).unwrap();
+    let account = runtime.block_on(network.account("robot")).unwrap();
+    for name in [format!("@{}", account.handle), account.did.to_string()] {
+        let mut command = example("bot");
+        let command = command.env("ATPROTO_PDS", network.pds()).env("ATPROTO_HANDLE", &name);
+        let output = command.env("ATPROTO_PASSWORD", &account.password).output().unwrap();
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        assert!(output.status.success() && text.contains("deleted "), "{name}: {text}{}", told(&output));
+    }
+    let requests = runtime.block_on(network.requests()).unwrap();
+    assert_eq!(
+        requests["POST /xrpc/com.atproto.server.deleteSession"], 2,
+        "no session is left: {requests:?}"
+    );
+
+    // Without a PDS it is looked up.
+    let output =
+        example("bot").env("ATPROTO_HANDLE", "bot.invalid").env("ATPROTO_PASSWORD", "x").output().unwrap();
+    assert!(told(&output).starts_with("Error: "), "{}", told(&output));
+    assert!(!told(&output).contains("set ATPROTO_"), "{}", told(&output));
 }
 
 #[test]

@@ -32,10 +32,10 @@ pub(crate) const CONNECT: Duration = seconds(10);
 /// For a call with an OAuth session: a refresh, all attempts and the waits between them, and a response that is read
 /// into memory. A client or a call can set another limit.
 pub(crate) const SESSION_CALL: Duration = seconds(30);
-/// The least for a call with a streamed body, whose length is unknown and which is uploaded before the response.
+/// The least for a call with a streamed body, whose length may be unknown and which is uploaded before the response.
 pub(crate) const STREAMED_CALL: Duration = seconds(600);
 /// The limit for a call increases by one second for each of these bytes in its body.
-pub(crate) const UPLOAD_BYTES_PER_SECOND: usize = 32 * 1024;
+pub(crate) const UPLOAD_BYTES_PER_SECOND: u64 = 32 * 1024;
 /// The same for a call without an OAuth session.
 pub(crate) const PLAIN_CALL: Duration = seconds(60);
 /// For receiving the next chunk of a body.
@@ -50,6 +50,13 @@ pub(crate) const VIDEO_POLL: Duration = millis(1500);
 /// How long a video service may take for a job.
 #[cfg(feature = "bsky")]
 pub(crate) const VIDEO_JOB: Duration = seconds(1800);
+
+/// How long a token for a video service lasts after the upload: while the job may take.
+#[cfg(feature = "bsky")]
+pub(crate) const VIDEO_TOKEN: Duration = VIDEO_JOB;
+/// The longest time for such a token. Servers refuse more than an hour, and their clocks may be behind.
+#[cfg(feature = "bsky")]
+pub(crate) const LONGEST_VIDEO_TOKEN: Duration = seconds(3300);
 
 /// How long a change of preferences waits for other changes of the same account.
 pub(crate) const PREFERENCES_TURN: Duration = seconds(180);
@@ -448,6 +455,9 @@ mod tests {
     #[test]
     fn a_job_of_a_video_is_asked_about_many_times() {
         assert!(VIDEO_POLL * 100 < VIDEO_JOB && STREAMED_CALL < VIDEO_JOB);
+        // The service uses the token at the end of the job.
+        assert!(VIDEO_JOB <= VIDEO_TOKEN && VIDEO_TOKEN + STREAMED_CALL < LONGEST_VIDEO_TOKEN);
+        assert!(LONGEST_VIDEO_TOKEN + seconds(60) < seconds(3600));
     }
 
     #[test]

@@ -264,6 +264,11 @@ const commands = {
     mockNetworkUtilities(network.pds)
     watch(network.pds)
   },
+  /** Has the PDS send the DID document with sessions, as the common servers do, or not. */
+  async didDocuments({ on }) {
+    settings.enableDidDocWithSession = on
+    network.pds.ctx.cfg.identity.enableDidDocWithSession = on
+  },
   /** Starts the PDS again with the limits of the common servers, or without them. */
   async rateLimits({ on }) {
     settings.rateLimitsEnabled = on

@@ -518,6 +518,7 @@ fn of_mention(error: &MentionErrorSource) -> Class {
     match error {
         MentionErrorSource::Resolver(source) => of_identity(source),
         MentionErrorSource::Call(source) => of_call(source),
+        MentionErrorSource::InvalidDid { .. } => Class::of(Kind::BadAnswer),
     }
 }
 

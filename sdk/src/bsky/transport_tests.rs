@@ -22,6 +22,7 @@ pub(super) struct Answering {
     answer: Mutex<Box<Answer>>,
     under_way: AtomicUsize,
     most: AtomicUsize,
+    labelers: Mutex<Vec<Option<String>>>,
 }
 
 impl Answering {
@@ -34,6 +35,7 @@ impl Answering {
             answer: Mutex::new(Box::new(answer)),
             under_way: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
+            labelers: Mutex::default(),
         }
     }
 
@@ -41,6 +43,11 @@ impl Answering {
     pub(super) fn of(mut self, account: Option<&str>) -> Self {
         self.account = account.map(|account| Did::new(account).unwrap());
         self
+    }
+
+    /// The labelers whose labels were asked for, call by call.
+    pub(super) fn labelers(&self) -> Vec<Option<String>> {
+        self.labelers.lock().unwrap().clone()
     }
 
     /// How many calls have been under way at once.
@@ -59,6 +66,9 @@ impl Transport for Answering {
                 tokio::task::yield_now().await;
             }
             let (nsid, query) = (request.nsid().to_owned(), request.query().to_owned());
+            let labelers = request.headers().get("atproto-accept-labelers");
+            let labelers = labelers.map(|list| list.to_str().unwrap().to_owned());
+            self.labelers.lock().unwrap().push(labelers);
             let body = match request.into_body() {
                 RequestBody::Bytes(bytes) => serde_json::from_slice(&bytes).unwrap(),
                 _ => Value::Null,

@@ -138,7 +138,11 @@ impl AdminClientBuilder {
     /// the TLS configuration of the system cannot be used.
     pub fn build(self) -> Result<AdminClient, InvalidService> {
         let plain = PlainClient::with_credentials(&self.origin, self.http, self.plain_text)?;
-        Ok(AdminClient { plain, authorization: self.authorization, settings: CallSettings::new() })
+        Ok(AdminClient {
+            plain,
+            authorization: self.authorization,
+            settings: CallSettings::new().of_client(crate::limits::PLAIN_CALL),
+        })
     }
 }
 

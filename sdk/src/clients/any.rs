@@ -90,7 +90,7 @@ impl Client {
     }
 
     fn of(kind: Kind) -> Self {
-        let settings = kind.transport().settings().clone();
+        let settings = kind.transport().settings().clone().of_client(crate::limits::PLAIN_CALL);
         Self { kind, settings }
     }
 
@@ -230,9 +230,9 @@ mod tests {
         let public = PublicClient::new("https://pds.example.com").unwrap().timeout(Duration::from_secs(3));
         let client = Client::from(&public);
         let body = crate::xrpc::Empty::<()>::encode(()).unwrap();
-        assert_eq!(client.settings().time_limit(&body), Duration::from_secs(3));
+        assert_eq!(client.settings().time_limit(&body, &http::HeaderMap::new()), Duration::from_secs(3));
         let other = client.clone().timeout(Duration::from_secs(5));
-        assert_eq!(other.settings().time_limit(&body), Duration::from_secs(5));
-        assert_eq!(client.settings().time_limit(&body), Duration::from_secs(3));
+        assert_eq!(other.settings().time_limit(&body, &http::HeaderMap::new()), Duration::from_secs(5));
+        assert_eq!(client.settings().time_limit(&body, &http::HeaderMap::new()), Duration::from_secs(3));
     }
 }

@@ -119,6 +119,17 @@ mod tests {
     use super::*;
     use crate::{AdminClient, PasswordClient, PasswordError, PublicClient};
 
+    #[test]
+    fn a_server_is_the_same_however_its_url_is_spelled() {
+        for spelled in ["https://PDS.Example.com", "https://pds.example.com:443/", "HTTPS://pds.example.com"]
+        {
+            let http = HttpOptions::default();
+            let plain = PlainClient::with_credentials(spelled, http, PlainText::OnThisMachine).unwrap();
+            // Sessions with a password are stored under it.
+            assert_eq!(plain.origin(), "https://pds.example.com", "{spelled}");
+        }
+    }
+
     #[tokio::test]
     async fn credentials_are_sent_in_plain_text_only_to_this_machine() {
         for (origin, good) in [

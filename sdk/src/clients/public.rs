@@ -131,6 +131,9 @@ impl PublicClientBuilder {
     /// Returns an error if the origin is not an http or https URL without a path, if the URL of the proxy is invalid, or if
     /// the TLS configuration of the system cannot be used.
     pub fn build(self) -> Result<PublicClient, InvalidService> {
-        Ok(PublicClient { plain: PlainClient::new(&self.origin, self.http)?, settings: CallSettings::new() })
+        Ok(PublicClient {
+            plain: PlainClient::new(&self.origin, self.http)?,
+            settings: CallSettings::new().of_client(crate::limits::PLAIN_CALL),
+        })
     }
 }

@@ -6,9 +6,11 @@ use futures_core::Stream;
 use futures_util::StreamExt as _;
 use http::StatusCode;
 
-use super::{Records, Writes, WritesError, writes::budget_for};
+use super::{
+    Records, Writes, WritesError,
+    writes::{Budget, budget_for},
+};
 use crate::{
-    WriteBudget,
     api::com::atproto::repo::{delete_record, list_records},
     server_text::{SHORT, excerpt},
     types::{AtIdentifier, AtUri, Nsid, Record, RecordKey},
@@ -110,7 +112,7 @@ struct Deleting<'c> {
     caller: Caller<'c>,
     repo: AtIdentifier,
     collection: Nsid,
-    budget: Option<WriteBudget>,
+    budget: Option<Budget>,
     total: usize,
     /// There are no further pages.
     ended: bool,

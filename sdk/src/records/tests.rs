@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::StreamExt as _;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::{Value, json};
 
 use super::{DeleteAllError, Write, WriteKind, Writes};
@@ -53,6 +53,8 @@ struct State {
     results: Mutex<Option<Value>>,
     /// The answer to a call of `applyWrites` with this number.
     fails: Mutex<Vec<(usize, Answer)>>,
+    /// The points that are left of the next hours, if the server counts them.
+    points: Mutex<Option<u64>>,
 }
 
 impl State {
@@ -132,11 +134,38 @@ impl State {
     }
 }
 
+impl State {
+    /// What the server says about its limits after a call: a window that ends later than anybody waits for.
+    fn limits_after(&self, request: &Request) -> HeaderMap {
+        let mut points = self.points.lock().unwrap();
+        let (Some(left), RequestBody::Bytes(body)) = (&mut *points, request.body()) else {
+            return HeaderMap::new();
+        };
+        let input: Value = serde_json::from_slice(body).unwrap();
+        let cost =
+            |write: &Value| if write["$type"] == "com.atproto.repo.applyWrites#create" { 3 } else { 1 };
+        *left = left
+            .checked_sub(input["writes"].as_array().map_or(1, |writes| writes.iter().map(cost).sum()))
+            .unwrap();
+        let named = [
+            ("ratelimit-limit", 5000.to_string()),
+            ("ratelimit-remaining", left.to_string()),
+            ("ratelimit-reset", "7200".to_owned()),
+            ("ratelimit-policy", "5000;w=7200".to_owned()),
+        ];
+        named
+            .into_iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
+    }
+}
+
 impl Transport for Repository {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         let answer = self.state.answer(&request).map(|(status, body)| {
             let body = ByteStream::new(futures_util::stream::iter([Ok(body.to_string().into())]));
-            TransportResponse::new(StatusCode::from_u16(status).unwrap(), HeaderMap::new(), body)
+            let headers = self.state.limits_after(&request);
+            TransportResponse::new(StatusCode::from_u16(status).unwrap(), headers, body)
         });
         Box::pin(async { answer })
     }
@@ -524,4 +553,68 @@ fn a_created_record_can_be_referred_to() {
     let uri = AtUri::new(format!("at://{DID}/a.b.c/d")).unwrap();
     let output = create_record::Output::new(uri.clone(), CID.parse().unwrap());
     assert_eq!(StrongRef::from(&output), StrongRef::new(uri, CID.parse().unwrap()));
+}
+
+/// Whether an error says that there are no points left.
+fn is_spent<E>(error: &Error<E>) -> bool
+where
+    E: crate::xrpc::LexiconError,
+{
+    matches!(error, Error::Transport(TransportError::BudgetSpent { .. }))
+}
+
+#[tokio::test]
+async fn x13_nothing_is_sent_that_the_account_has_no_points_for() {
+    // The first call of 200 creates leaves a hundred points, and the second one needs 600.
+    let (client, state) = world();
+    *state.points.lock().unwrap() = Some(700);
+    let mut writes = client.writes();
+    for number in 0..450 {
+        writes.create(&post(&number.to_string()));
+    }
+    let error = writes.send().await.unwrap_err();
+    assert!(is_spent(&error.source), "{error:?}");
+    assert_eq!((error.done.len(), error.unknown.len(), error.not_done.len()), (200, 0, 250));
+    assert_eq!(state.calls("applyWrites").len(), 1);
+
+    // The same for deletions, together and one by one.
+    let (client, state) = world();
+    let keys = || (0..400).map(|number| format!("app.bsky.feed.post/{number:03}"));
+    state.records.lock().unwrap().extend(keys());
+    *state.points.lock().unwrap() = Some(250);
+    let mut deleting = client.delete_all::<Post>();
+    assert_eq!(deleting.next().await.unwrap().unwrap().total, 200);
+    let error = deleting.next().await.unwrap().unwrap_err();
+    assert!(matches!(&error, DeleteAllError::Delete(error) if is_spent(&error.source)), "{error:?}");
+    assert_eq!((state.calls("applyWrites").len(), state.records.lock().unwrap().len()), (1, 200));
+
+    let (client, state) = world();
+    state.records.lock().unwrap().extend(keys().take(5));
+    *state.points.lock().unwrap() = Some(5 + 3);
+    state.fails.lock().unwrap().push((0, refused(500, "InternalServerError")));
+    let error = client.delete_all::<Post>().next().await.unwrap().unwrap_err();
+    assert!(matches!(&error, DeleteAllError::DeleteOne { source, .. } if is_spent(source)), "{error:?}");
+    assert_eq!((state.calls("deleteRecord").len(), state.records.lock().unwrap().len()), (3, 2));
+}
+
+#[tokio::test]
+async fn x13_all_writes_of_a_client_and_its_clones_have_one_budget() {
+    let (client, state) = world();
+    *state.points.lock().unwrap() = Some(700);
+    fn create<'c>(client: &'c Client, count: usize) -> Writes<'c> {
+        let mut writes = client.writes();
+        for number in 0..count {
+            writes.create(&post(&number.to_string()));
+        }
+        writes
+    }
+    assert_eq!(create(&client, 200).send().await.unwrap().len(), 200);
+    for other in [client.clone(), client.clone().timeout(Duration::from_secs(5)), Client::from(&client)] {
+        let error = create(&other, 200).send().await.unwrap_err();
+        assert!(is_spent(&error.source), "{error:?}");
+        let error = other.delete_all::<Post>().next().await.unwrap().unwrap_err();
+        assert!(matches!(&error, DeleteAllError::Delete(error) if is_spent(&error.source)), "{error:?}");
+    }
+    assert_eq!(create(&client, 30).send().await.unwrap().len(), 30, "there are enough for these");
+    assert_eq!(state.calls("applyWrites").len(), 2);
 }

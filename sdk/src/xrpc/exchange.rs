@@ -192,7 +192,7 @@ async fn attempts(caller: Caller<'_>, call: Outgoing, span: &Span) -> Result<Inc
     let max_size = options.and_then(|it| it.max_response_size).unwrap_or(settings.response_limit());
     let own_limit = options.and_then(|it| it.timeout);
     let never_retry = options.is_some_and(|it| it.never_retry);
-    let mut deadline = Deadline::after(own_limit.unwrap_or_else(|| settings.time_limit(&body)));
+    let mut deadline = Deadline::after(own_limit.unwrap_or_else(|| settings.time_limit(&body, &headers)));
     let mut request = Request::of_call(kind, Arc::clone(&nsid), query, headers, body, deadline);
     let mut number = 0;
     loop {

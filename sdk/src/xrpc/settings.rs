@@ -1,6 +1,12 @@
 //! How a client makes its calls.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use http::{HeaderMap, header::CONTENT_LENGTH};
 
 use super::{
     Backoff, Deadline, ExponentialBackoff, Pacing, Request, RequestBody, RetryPolicy, StandardRetry,
@@ -32,6 +38,8 @@ pub struct CallSettings {
     retry: Option<Arc<dyn RetryPolicy>>,
     backoff: Option<Arc<dyn Backoff>>,
     pacing: Option<Arc<dyn Pacing>>,
+    /// What paces many writes if there is no pacing: set with the first of them, and the same for all clones.
+    writes: Option<Arc<OnceLock<Arc<dyn Pacing>>>>,
 }
 
 static STANDARD: CallSettings = CallSettings::new();
@@ -48,6 +56,7 @@ impl CallSettings {
             retry: None,
             backoff: None,
             pacing: None,
+            writes: None,
         }
     }
 
@@ -67,7 +76,8 @@ impl CallSettings {
     }
 
     /// Limits the time that a call may take, as the `timeout` of a single call. A call with a body may take one more
-    /// second for each 32 KiB of it, and one with a streamed body at least ten minutes.
+    /// second for each 32 KiB of it, and one with a streamed body at least ten minutes. The length of a streamed body is
+    /// known if there is a `content-length` header.
     ///
     /// The default is 30 seconds for an [`OAuthClient`](crate::oauth::OAuthClient), and a minute for other clients.
     #[must_use]
@@ -107,28 +117,47 @@ impl CallSettings {
         self
     }
 
-    /// The same settings with a limit of time, if they have none.
-    pub(crate) fn with_default_timeout(mut self, limit: Duration) -> Self {
+    /// The same settings for a client: with a limit of time, if they have none, and with something that paces the writes
+    /// of this client and of what is made from it.
+    pub(crate) fn of_client(mut self, limit: Duration) -> Self {
         self.timeout.get_or_insert(limit);
+        self.writes.get_or_insert_default();
         self
+    }
+
+    /// What paces many writes: nothing besides the pacing, if there is one.
+    pub(crate) fn pacing_of_writes(&self, new: impl FnOnce() -> Arc<dyn Pacing>) -> Option<Arc<dyn Pacing>> {
+        match (&self.pacing, &self.writes) {
+            (Some(_), _) => None,
+            (None, Some(shared)) => Some(Arc::clone(shared.get_or_init(new))),
+            (None, None) => Some(new()),
+        }
     }
 
     /// The deadline of a request that a transport was given: its own, or that of a call that begins now.
     pub(crate) fn deadline_of(&self, request: &Request) -> Deadline {
-        request.deadline().unwrap_or_else(|| Deadline::after(self.time_limit(request.body())))
+        request
+            .deadline()
+            .unwrap_or_else(|| Deadline::after(self.time_limit(request.body(), request.headers())))
     }
 
     /// The limit of time for a call with this body.
-    pub(crate) fn time_limit(&self, body: &RequestBody) -> Duration {
-        let limit = self.timeout.unwrap_or(limits::PLAIN_CALL);
+    pub(crate) fn time_limit(&self, body: &RequestBody, headers: &HeaderMap) -> Duration {
         match body {
-            RequestBody::Empty => limit,
-            RequestBody::Bytes(bytes) => {
-                let more = u64::try_from(bytes.len() / limits::UPLOAD_BYTES_PER_SECOND).unwrap_or(0);
-                limit.saturating_add(Duration::from_secs(more))
-            }
-            RequestBody::Stream(_) => limit.max(limits::STREAMED_CALL),
+            RequestBody::Empty => self.timeout.unwrap_or(limits::PLAIN_CALL),
+            RequestBody::Bytes(bytes) => self.upload_limit(bytes.len() as u64),
+            RequestBody::Stream(_) => self.stream_limit(declared_length(headers).unwrap_or(0)),
         }
+    }
+
+    /// The limit of time for a call with a streamed body of this length, or 0 if that is not known.
+    pub(crate) fn stream_limit(&self, bytes: u64) -> Duration {
+        self.upload_limit(bytes).max(limits::STREAMED_CALL)
+    }
+
+    fn upload_limit(&self, bytes: u64) -> Duration {
+        let more = Duration::from_secs(bytes / limits::UPLOAD_BYTES_PER_SECOND);
+        self.timeout.unwrap_or(limits::PLAIN_CALL).saturating_add(more)
     }
 
     pub(super) fn response_limit(&self) -> usize {
@@ -146,6 +175,11 @@ impl CallSettings {
     pub(crate) fn pacing_policy(&self) -> Option<&dyn Pacing> {
         self.pacing.as_deref()
     }
+}
+
+/// The length of a body, if it is known before it is sent.
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 impl Default for CallSettings {
@@ -172,7 +206,7 @@ macro_rules! call_settings {
         /// Like every setting, they apply to this client and to clones made from it afterwards.
         #[must_use]
         pub fn with_call_settings(mut self, settings: $crate::xrpc::CallSettings) -> Self {
-            self.settings = settings.with_default_timeout($timeout);
+            self.settings = settings.of_client($timeout);
             self
         }
 
@@ -227,3 +261,34 @@ macro_rules! call_settings {
     };
 }
 pub(crate) use call_settings;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::xrpc::{ByteStream, Kind};
+
+    /// The limit of time for a stream that names this length.
+    fn limit(settings: &CallSettings, length: Option<&'static str>) -> Duration {
+        let mut headers = HeaderMap::new();
+        headers.extend(length.map(|length| (CONTENT_LENGTH, HeaderValue::from_static(length))));
+        let request = Request::new(Kind::Procedure, "com.example.upload").with_headers(headers);
+        let request = request.with_body(RequestBody::Stream(ByteStream::new(futures_util::stream::empty())));
+        settings.deadline_of(&request).limit()
+    }
+
+    #[test]
+    fn a_stream_of_known_length_may_take_as_long_as_the_same_bytes() {
+        let settings = CallSettings::new();
+        assert_eq!(limit(&settings, None), limits::STREAMED_CALL);
+        assert_eq!(limit(&settings, Some("1000")), limits::STREAMED_CALL);
+        let large = 100 << 20;
+        let in_memory = settings.time_limit(&RequestBody::Bytes(vec![0; large].into()), &HeaderMap::new());
+        assert_eq!(limit(&settings, Some("104857600")), in_memory);
+        // A megabit per second.
+        assert!(in_memory > Duration::from_secs(large as u64 * 8 / 1_000_000));
+        assert!(limit(&settings.timeout(Duration::MAX), Some("99999999999999999999")) == Duration::MAX);
+    }
+}

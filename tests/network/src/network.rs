@@ -406,6 +406,12 @@ impl Network {
         self.command::<Value>("restart", json!({ "millis": millis })).await.map(drop)
     }
 
+    /// Has the PDS send the DID document of an account with its session, as the common servers do, or not, as it is at
+    /// first.
+    pub async fn set_did_documents(&self, on: bool) -> Result<(), NetworkError> {
+        self.command::<Value>("didDocuments", json!({ "on": on })).await.map(drop)
+    }
+
     /// Starts the PDS again with the rate limits of the common servers, or without them, as it is at first. Only for
     /// a network of one's own.
     pub async fn set_rate_limits(&self, on: bool) -> Result<(), NetworkError> {

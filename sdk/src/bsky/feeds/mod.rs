@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! use atproto_sdk::{
-//!     bsky::{feeds::Timeline, labelers, preferences},
+//!     bsky::{feeds::Timeline, labelers, moderation::LabelDefinitions, preferences},
 //!     oauth::OAuthClient,
 //! };
 //! use futures_util::StreamExt as _;
@@ -15,9 +15,14 @@
 //! let preferences = preferences::read(&client).await?;
 //! let mut moderation = preferences.moderation([labelers::BLUESKY]);
 //! moderation.viewer = Some(client.did().clone());
-//! let mut timeline = Timeline::new().preferences(preferences.feed_view("home")).moderation(moderation);
+//! // To be kept for some hours.
+//! let definitions = labelers::fetch(&client, moderation.labelers.keys()).await?;
+//! moderation.definitions = definitions.iter().collect::<LabelDefinitions>();
 //!
-//! let mut items = client.app_bsky_feed().get_timeline().items();
+//! // Without these, the server attaches the labels of labelers that it chooses.
+//! let accepted = moderation.accepted_labelers();
+//! let mut timeline = Timeline::new().preferences(preferences.feed_view("home")).moderation(moderation);
+//! let mut items = client.app_bsky_feed().get_timeline().labelers(accepted).items();
 //! while let Some(item) = items.next().await {
 //!     let Some(item) = timeline.show(item?) else { continue };
 //!     if let Some(reposter) = item.reposted_by() {
@@ -138,7 +143,8 @@ impl Timeline {
         self
     }
 
-    /// Leaves out what is to be hidden from the viewer, and adds to what is shown how to show it.
+    /// Leaves out what is to be hidden from the viewer, and adds to what is shown how to show it. Fetch the feed with the
+    /// [`accepted_labelers`](Moderation::accepted_labelers) of the moderation, so that it has their labels.
     ///
     /// ```
     /// use atproto_sdk::{

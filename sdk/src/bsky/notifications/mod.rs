@@ -40,7 +40,7 @@ use crate::{
         },
     },
     types::{AtUri, Datetime},
-    xrpc::{Call, Caller, Error, Transport},
+    xrpc::{Call, Caller, Empty, Error, Labeler, Method, Transport},
 };
 
 /// How many posts a server returns at once.
@@ -58,11 +58,119 @@ pub struct Page {
     pub seen_at: Option<Datetime>,
     /// It has the newest notifications.
     is_first: bool,
+    /// Whose labels the posts should have.
+    labelers: Vec<Labeler>,
+}
+
+/// How notifications are fetched.
+///
+/// An app that [moderates](super::moderation) what it shows asks for the labels that its decisions are about:
+///
+/// ```no_run
+/// use atproto_sdk::{
+///     bsky::{labelers, moderation::Context, notifications::NotificationView, preferences},
+///     oauth::OAuthClient,
+/// };
+///
+/// # async fn example(client: OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let moderation = preferences::read(&client).await?.moderation([labelers::BLUESKY]);
+/// let view = NotificationView::new().labelers(moderation.accepted_labelers());
+/// for group in &view.fetch(&client, None).await?.groups {
+///     let decision = moderation.notification(group.newest());
+///     if !decision.in_context(Context::ContentList).is_filtered() {
+///         println!("{}: {}", group.newest().author.handle, group.reason());
+///     }
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct NotificationView {
+    labelers: Vec<Labeler>,
+}
+
+impl NotificationView {
+    /// Fetches notifications as [`fetch`] does.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{bsky::notifications::NotificationView, oauth::OAuthClient};
+    ///
+    /// # async fn example(client: OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let page = NotificationView::new().fetch(&client, None).await?;
+    /// println!("{} groups", page.groups.len());
+    /// # Ok(()) }
+    /// ```
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Requests the labels of these labelers, usually the [`accepted_labelers`](super::moderation::Moderation::accepted_labelers)
+    /// of a moderation. [`Page::subjects`] does the same. By default, or if there are none, the server chooses.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::{labelers, notifications::NotificationView};
+    ///
+    /// let view = NotificationView::new().labelers([labelers::BLUESKY]);
+    /// # let _ = view;
+    /// ```
+    #[must_use]
+    pub fn labelers<L: Into<Labeler>>(mut self, labelers: impl IntoIterator<Item = L>) -> Self {
+        self.labelers = labelers.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Fetches a page of notifications: the newest ones, or those after another page's [`cursor`](field@Page::cursor).
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{
+    ///     bsky::{labelers, notifications::NotificationView},
+    ///     oauth::OAuthClient,
+    /// };
+    ///
+    /// # async fn example(client: OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let view = NotificationView::new().labelers([labelers::BLUESKY]);
+    /// let newest = view.fetch(&client, None).await?;
+    /// let older = match &newest.cursor {
+    ///     Some(cursor) => view.fetch(&client, Some(cursor)).await?.groups,
+    ///     None => vec![],
+    /// };
+    /// println!("{} groups", newest.groups.len() + older.len());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of the call.
+    pub async fn fetch(
+        &self,
+        client: &dyn Transport,
+        cursor: Option<&str>,
+    ) -> Result<Page, Error<list_notifications::Error>> {
+        let mut params = list_notifications::Params::new().limit(50);
+        params.cursor = cursor.map(str::to_owned);
+        let output = call::<ListNotifications>(client, params, &self.labelers).await?;
+        Ok(Page {
+            groups: Grouping::new().group(output.notifications),
+            cursor: output.cursor,
+            seen_at: output.seen_at,
+            is_first: cursor.is_none(),
+            labelers: self.labelers.clone(),
+        })
+    }
+}
+
+/// A call that asks for the labels of these labelers, if there are any.
+fn call<'c, M>(client: &'c dyn Transport, params: M::Params, labelers: &[Labeler]) -> Call<'c, M>
+where
+    M: Method<Input = Empty<()>>,
+{
+    let call = Call::new(Caller::new(client), params, ());
+    if labelers.is_empty() { call } else { call.labelers(labelers.iter().cloned()) }
 }
 
 /// Fetches a page of notifications: the newest ones, or those after another page's [`cursor`](field@Page::cursor).
 ///
-/// Use [`list_notifications`] for other parameters, with [`Grouping`].
+/// [`NotificationView`] is for an app that moderates what it shows. Use [`list_notifications`] for other parameters, with
+/// [`Grouping`].
 ///
 /// # Errors
 ///
@@ -83,12 +191,7 @@ pub async fn fetch(
     client: &dyn Transport,
     cursor: Option<&str>,
 ) -> Result<Page, Error<list_notifications::Error>> {
-    let mut params = list_notifications::Params::new().limit(50);
-    params.cursor = cursor.map(str::to_owned);
-    let call: Call<'_, ListNotifications> = Call::new(Caller::new(client), params, ());
-    let output = call.await?;
-    let groups = Grouping::new().group(output.notifications);
-    Ok(Page { groups, cursor: output.cursor, seen_at: output.seen_at, is_first: cursor.is_none() })
+    NotificationView::new().fetch(client, cursor).await
 }
 
 /// Returns how many notifications the viewer has not seen.
@@ -134,7 +237,7 @@ pub async fn mark_seen(client: &dyn Transport, until: Datetime) -> Result<(), Er
 
 impl Page {
     /// Fetches the posts that the groups are about, such as those that were liked, and those that replies, mentions
-    /// and quotes consist of. What is not there any more is left out.
+    /// and quotes consist of, with labels of the same labelers. What is not there any more is left out.
     ///
     /// # Errors
     ///
@@ -158,8 +261,8 @@ impl Page {
         uris.dedup();
         let mut posts = HashMap::with_capacity(uris.len());
         for uris in uris.chunks(POSTS_AT_ONCE) {
-            let call: Call<'_, GetPosts> =
-                Call::new(Caller::new(client), get_posts::Params::new(uris.to_vec()), ());
+            let params = get_posts::Params::new(uris.to_vec());
+            let call = call::<GetPosts>(client, params, &self.labelers);
             posts.extend(call.await?.posts.into_iter().map(|post| (post.uri.clone(), post)));
         }
         Ok(posts)

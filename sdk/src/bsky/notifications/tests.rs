@@ -218,3 +218,20 @@ fn the_posts_of_a_page_are_fetched_once_each_and_in_several_calls() {
         asked.lock().unwrap()[1..].iter().map(|(_, uris)| uris.as_array().unwrap().len()).collect();
     assert_eq!(calls, [25, 16]);
 }
+
+#[test]
+fn labels_are_asked_for_with_notifications_and_with_the_posts_that_they_are_about() {
+    let about = || vec![of("like", "a", Some(POST), 20)];
+    let (client, _) = server(about());
+    let labelers = [Labeler::redacting(crate::bsky::labelers::BLUESKY)];
+    let view = NotificationView::new().labelers(labelers);
+    run(async { view.fetch(&client, None).await.unwrap().subjects(&client).await }).unwrap();
+    let accepted = Some("did:plc:ar7c4by46qjdydhdevvrndac;redact".to_owned());
+    assert_eq!(client.labelers(), [accepted.clone(), accepted]);
+    // Otherwise the server chooses.
+    for view in [NotificationView::new(), NotificationView::new().labelers(Vec::<Labeler>::new())] {
+        let (client, _) = server(about());
+        run(async { view.fetch(&client, None).await.unwrap().subjects(&client).await }).unwrap();
+        assert_eq!(client.labelers(), [None, None]);
+    }
+}

@@ -9,6 +9,7 @@ use super::{Detected, DetectedKind, RichText, detect};
 use crate::{
     api::com::atproto::identity::{ComAtprotoIdentity, resolve_handle},
     identity::{FetchError, IdentityError, Resolver},
+    server_text::{SHORT, excerpt},
     types::{Did, Handle},
     xrpc::{BoxFuture, Caller, Error, ErrorKind, Transport},
 };
@@ -41,6 +42,23 @@ pub enum MentionErrorSource {
     /// The call to the server.
     #[error(transparent)]
     Call(#[from] Box<Error<resolve_handle::Error>>),
+    /// What was answered is not a DID.
+    #[error("the answer was `{did}`, which is not a DID")]
+    InvalidDid {
+        /// The answer, truncated to 200 characters.
+        did: String,
+    },
+}
+
+/// The account that was found, if its DID is one: answers are read although they have invalid ones.
+fn checked(handle: &Handle, did: Option<Did>) -> Result<Option<Did>, MentionError> {
+    match did {
+        Some(did) if !did.is_valid() => {
+            let did = excerpt(did.as_str(), SHORT);
+            Err(MentionError { handle: handle.clone(), source: MentionErrorSource::InvalidDid { did } })
+        }
+        did => Ok(did),
+    }
 }
 
 /// Finds the accounts of handles.
@@ -78,7 +96,7 @@ impl ResolveMention for Caller<'_> {
 async fn ask_server(transport: &dyn Transport, handle: &Handle) -> Result<Option<Did>, MentionError> {
     let params = resolve_handle::Params::new(handle.clone());
     match ComAtprotoIdentity::over(transport).resolve_handle(params).await {
-        Ok(output) => Ok(Some(output.did)),
+        Ok(output) => checked(handle, Some(output.did)),
         Err(error) if error.lexicon_error() == Some(resolve_handle::Error::HandleNotFound) => Ok(None),
         // The reference PDS answers 400 `InvalidRequest` for a handle that nobody has.
         Err(Error::Server(response))
@@ -136,7 +154,7 @@ impl RichText {
     ///
     /// # Errors
     ///
-    /// Returns an error if it could not be found out whether an account exists.
+    /// Returns an error if it could not be found out whether an account exists, or if something else than a DID was answered.
     pub async fn resolve(
         text: impl Into<String>,
         accounts: &impl ResolveMention,
@@ -171,7 +189,7 @@ impl RichText {
             }
         }
         let asked = handles.into_iter().map(|handle| async move {
-            let did = accounts.resolve_mention(&handle).await?;
+            let did = checked(&handle, accounts.resolve_mention(&handle).await?)?;
             Ok::<_, MentionError>((handle, did))
         });
         let dids: HashMap<Handle, Option<Did>> =

@@ -3,7 +3,7 @@
 //! ```no_run
 //! use atproto_sdk::{
 //!     at_uri,
-//!     bsky::{labelers, preferences, threads::ThreadView},
+//!     bsky::{labelers, moderation::LabelDefinitions, preferences, threads::ThreadView},
 //!     oauth::OAuthClient,
 //! };
 //!
@@ -11,6 +11,9 @@
 //! let preferences = preferences::read(&client).await?;
 //! let mut moderation = preferences.moderation([labelers::BLUESKY]);
 //! moderation.viewer = Some(client.did().clone());
+//! // To be kept for some hours.
+//! let definitions = labelers::fetch(&client, moderation.labelers.keys()).await?;
+//! moderation.definitions = definitions.iter().collect::<LabelDefinitions>();
 //! let view = ThreadView::new().preferences(&preferences.thread_view()).moderation(moderation);
 //!
 //! let thread = view.fetch(&client, &at_uri!("at://alice.example.com/app.bsky.feed.post/3jzfcijpj2z2a")).await?;
@@ -48,7 +51,7 @@ use crate::{
     },
     bsky::moderation::{Context, Decision, Moderation},
     types::AtUri,
-    xrpc::{Call, Caller, Error, Transport},
+    xrpc::{Call, Caller, Empty, Error, Method, Transport},
 };
 
 /// A post with the thread around it.
@@ -299,7 +302,8 @@ impl ThreadView {
         self
     }
 
-    /// Hides what the viewer does not want to see, and adds to the rest how to show it.
+    /// Hides what the viewer does not want to see, and adds to the rest how to show it. The server is asked for the labels
+    /// of its [labelers](Moderation::accepted_labelers).
     ///
     /// ```
     /// use atproto_sdk::{
@@ -367,7 +371,7 @@ impl ThreadView {
         let params = get_post_thread::Params::new(post.clone())
             .depth(i64::from(self.depth))
             .parent_height(i64::from(self.parents));
-        let call: Call<'_, GetPostThread> = Call::new(Caller::new(client), params, ());
+        let call: Call<'_, GetPostThread> = self.call(client, params);
         Ok(self.arrange(post, call.await?))
     }
 
@@ -398,7 +402,7 @@ impl ThreadView {
         params.above = Some(self.parents > 0);
         params.below = Some(i64::from(self.depth.min(20)));
         params.sort = Some(self.sort.for_server());
-        let call: Call<'_, GetPostThreadV2> = Call::new(Caller::new(client), params, ());
+        let call: Call<'_, GetPostThreadV2> = self.call(client, params);
         Ok(self.arrange_v2(post, call.await?))
     }
 
@@ -428,8 +432,20 @@ impl ThreadView {
         post: &AtUri,
     ) -> Result<Vec<ThreadItem>, Error<get_post_thread_other_v2::Error>> {
         let params = get_post_thread_other_v2::Params::new(post.clone());
-        let call: Call<'_, GetPostThreadOtherV2> = Call::new(Caller::new(client), params, ());
+        let call: Call<'_, GetPostThreadOtherV2> = self.call(client, params);
         Ok(self.arrange_more(call.await?))
+    }
+
+    /// A call that asks for the labels by which the posts are judged.
+    fn call<'c, M>(&self, client: &'c dyn Transport, params: M::Params) -> Call<'c, M>
+    where
+        M: Method<Input = Empty<()>>,
+    {
+        let call = Call::new(Caller::new(client), params, ());
+        match self.moderation.as_ref().map(Moderation::accepted_labelers) {
+            Some(labelers) if !labelers.is_empty() => call.labelers(labelers),
+            _ => call,
+        }
     }
 
     /// Decides about a post, and whether it belongs to the hidden ones.

@@ -301,3 +301,31 @@ fn a_thread_is_fetched_as_far_as_asked() {
     let error = run(view_of_me().fetch(&client, &anchor())).unwrap_err();
     assert_eq!(error.lexicon_error(), Some(get_post_thread::Error::NotFound));
 }
+
+#[test]
+fn labels_are_asked_for_of_those_who_decide() {
+    let client = || {
+        Answering::new(|nsid, _, _| match nsid {
+            "app.bsky.feed.getPostThread" => {
+                (200, json!({"thread": node(view("op", "anchor", 0, 0), vec![])}))
+            }
+            _ => (200, json!({"thread": [], "hasOtherReplies": false})),
+        })
+    };
+    let fetch_all = |view: &ThreadView, client: &Answering| {
+        run(view.fetch(client, &anchor())).unwrap();
+        run(view.fetch_v2(client, &anchor())).unwrap();
+        run(view.fetch_more_hidden(client, &anchor())).unwrap();
+        client.labelers()
+    };
+    let mut moderation = Moderation::new();
+    let labelers = [crate::bsky::labelers::BLUESKY, Did::new("did:web:labeler.example.com").unwrap()];
+    moderation.labelers = labelers.map(|labeler| (labeler, Default::default())).into();
+    let view = ThreadView::new().moderation(moderation);
+    let accepted = "did:plc:ar7c4by46qjdydhdevvrndac;redact, did:web:labeler.example.com";
+    assert_eq!(fetch_all(&view, &client()), vec![Some(accepted.to_owned()); 3]);
+    // Then the server has its own.
+    for view in [ThreadView::new(), ThreadView::new().moderation(Moderation::new())] {
+        assert_eq!(fetch_all(&view, &client()), [None, None, None]);
+    }
+}

@@ -35,7 +35,7 @@ pub struct Job {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Progress {
-    /// A part of the video has been sent.
+    /// A part of the video has been sent. If the connection fails, this begins again with the first part.
     Sent {
         /// How many bytes have been sent.
         bytes: usize,

@@ -6,19 +6,22 @@
 
 mod error;
 mod job;
+mod pds;
 #[cfg(test)]
 mod tests;
 mod upload;
+
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     Client, PublicClient,
     api::{
         app::bsky::video::{get_job_status, get_upload_limits},
-        com::atproto::server::{describe_server, get_service_auth},
+        com::atproto::server::get_service_auth,
     },
-    identity::DidDocument,
+    limits,
     types::{Did, Nsid},
-    xrpc::{Call, Caller, Error, InvalidService, Method},
+    xrpc::{InvalidService, Method},
 };
 pub use error::VideoError;
 pub use job::{Job, Progress};
@@ -26,8 +29,6 @@ pub use upload::Upload;
 
 /// The video service of Bluesky.
 const SERVICE: &str = "https://video.bsky.app";
-/// How long a token for the service lasts, in seconds: longer than the upload of a large video.
-const TOKEN_LIFETIME: i64 = 1800;
 
 /// Uploads videos for a signed-in account. Cheap to clone.
 ///
@@ -58,13 +59,14 @@ const TOKEN_LIFETIME: i64 = 1800;
 pub struct Videos {
     account: Client,
     service: PublicClient,
+    pds: Arc<pds::Known>,
 }
 
 impl Videos {
     /// Creates a helper for the video service of Bluesky.
     ///
-    /// An OAuth client needs the scopes `rpc:com.atproto.repo.uploadBlob?aud=*`, and for [`limits`](Self::limits) that of its
-    /// method.
+    /// An OAuth client needs the scope `rpc:com.atproto.repo.uploadBlob?aud=*`, and for [`limits`](Self::limits) also
+    /// `rpc:app.bsky.video.getUploadLimits?aud=*`.
     ///
     /// ```no_run
     /// use atproto_sdk::{Client, bsky::video::Videos};
@@ -94,7 +96,7 @@ impl Videos {
     /// # Ok(()) }
     /// ```
     pub fn at(account: impl Into<Client>, service: PublicClient) -> Self {
-        Self { account: account.into(), service }
+        Self { account: account.into(), service, pds: Arc::default() }
     }
 
     /// Uploads a video, and waits until it is ready. The upload begins when the result is awaited.
@@ -175,7 +177,8 @@ impl Videos {
     /// Returns an error if the account cannot get a token for the service, or the service does not answer.
     pub async fn limits(&self) -> Result<get_upload_limits::Output, VideoError> {
         let audience = did_web(self.service.origin()).ok_or(VideoError::NoPds)?;
-        let token = self.token(&audience, get_upload_limits::GetUploadLimits::NSID).await?;
+        let token =
+            self.token(&audience, get_upload_limits::GetUploadLimits::NSID, limits::VIDEO_TOKEN).await?;
         let call = self.service.app_bsky_video().get_upload_limits();
         call.header("authorization", &format!("Bearer {token}"))
             .await
@@ -186,37 +189,17 @@ impl Videos {
         self.account.did().ok_or(VideoError::NotSignedIn)
     }
 
-    /// A token with which the service can store a blob on the PDS of the account (X10, X15).
-    async fn upload_token(&self) -> Result<String, VideoError> {
-        let audience = self.pds_did().await?;
-        self.token(&audience, "com.atproto.repo.uploadBlob").await
-    }
-
-    async fn token(&self, audience: &str, method: &str) -> Result<String, VideoError> {
-        let params = get_service_auth::Params::new(audience).exp(crate::clock::unix_now() + TOKEN_LIFETIME);
+    /// A token for a method of a server (X10, X15).
+    async fn token(&self, audience: &str, method: &str, lifetime: Duration) -> Result<String, VideoError> {
+        let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
+        let expires_at = crate::clock::unix_now().saturating_add(lifetime);
+        let params = get_service_auth::Params::new(audience).exp(expires_at);
         let params = match Nsid::new(method) {
             Ok(method) => params.lxm(method),
             Err(_) => params,
         };
         let output = self.account.com_atproto_server().get_service_auth(params).await;
         output.map(|output| output.token).map_err(|error| VideoError::Token(Box::new(error.erase())))
-    }
-
-    /// The DID of the PDS. The DID document has its address; behind an entryway, what the client talks to is another server.
-    async fn pds_did(&self) -> Result<String, VideoError> {
-        let failed = |error: Error| VideoError::Token(Box::new(error));
-        let session = self.account.com_atproto_server().get_session().send_untyped().await;
-        let session = session.map_err(|error| failed(error.erase()))?.output;
-        let document = session.get("didDoc").and_then(|document| document.deserialize::<DidDocument>().ok());
-        if let Some(did) = document.and_then(|document| did_web(&document.pds().ok()?)) {
-            return Ok(did);
-        }
-        let call = Call::<describe_server::DescribeServer>::new(
-            Caller::new(&self.account),
-            describe_server::Params::new(),
-            (),
-        );
-        call.await.map(|output| output.did.to_string()).map_err(|error| failed(error.erase()))
     }
 }
 

@@ -10,12 +10,18 @@ use serde_json::{Value, json};
 use tests::{Answer, Stub};
 
 use super::{Progress, VideoError, Videos};
-use crate::{PasswordClient, PublicClient, types::Blob};
+use crate::{
+    PasswordClient, PublicClient,
+    types::Blob,
+    xrpc::{Error, TransportError},
+};
 
 const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const UPLOAD: &str = "/xrpc/app.bsky.video.uploadVideo";
 const STATUS: &str = "/xrpc/app.bsky.video.getJobStatus";
 const AUTH: &str = "/xrpc/com.atproto.server.getServiceAuth";
+const SESSION: &str = "/xrpc/com.atproto.server.getSession";
+const DESCRIBE: &str = "/xrpc/com.atproto.server.describeServer";
 
 struct World {
     pds: Stub,
@@ -30,11 +36,8 @@ impl World {
             "/xrpc/com.atproto.server.createSession",
             Answer::json(json!({"did": DID, "accessJwt": "a", "refreshJwt": "r"}).to_string()),
         );
-        let document = json!({"id": DID, "service": [{
-            "id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": "https://pds.example.com"
-        }]});
-        let session = json!({"did": DID, "handle": "alice.example.com", "didDoc": document});
-        pds.answer("/xrpc/com.atproto.server.getSession", Answer::json(session.to_string()));
+        pds.answer(SESSION, session(&pds.url()));
+        pds.answer(DESCRIBE, described("did:web:pds.example.com"));
         pds.answer(AUTH, Answer::json(r#"{"token": "t0ken"}"#));
         let account = PasswordClient::sign_in(&pds.url(), DID, "x").await.unwrap();
         let videos = Videos::at(&account, PublicClient::new(&service.url()).unwrap());
@@ -49,6 +52,18 @@ impl World {
         let seen = seen.lock().unwrap().clone();
         (result, seen)
     }
+}
+
+/// The session of an account at this PDS.
+fn session(pds: &str) -> Answer {
+    let document = json!({"id": DID, "service": [
+        {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": pds}
+    ]});
+    Answer::json(json!({"did": DID, "handle": "alice.example.com", "didDoc": document}).to_string())
+}
+
+fn described(did: &str) -> Answer {
+    Answer::json(json!({"did": did, "availableUserDomains": []}).to_string())
 }
 
 fn job(state: &str, more: Value) -> Value {
@@ -215,6 +230,11 @@ async fn x15_an_upload_without_an_answer_is_sent_again_and_a_job_can_be_followed
     let upload = world.videos.upload(vec![1; 10]).pause(Duration::from_millis(5));
     let error = upload.job_timeout(Duration::from_millis(50)).await.unwrap_err();
     assert_eq!(world.service.received_at(UPLOAD).len(), 2);
+    assert_eq!(
+        world.pds.received_at(AUTH).len(),
+        2,
+        "each attempt has a token that lasts as long as the first"
+    );
     let VideoError::Late { job: id, .. } = error else { panic!("{error:?}") };
     world.service.replace(
         STATUS,
@@ -231,4 +251,96 @@ async fn x15_a_client_that_is_not_signed_in_uploads_nothing() {
     let public = PublicClient::new("https://pds.example.com").unwrap();
     let videos = Videos::new(&public).unwrap();
     assert!(matches!(videos.upload("x").await, Err(VideoError::NotSignedIn)));
+}
+
+#[tokio::test]
+async fn x15_the_token_is_for_the_server_that_stores_the_video() {
+    let audiences = |world: &World| -> Vec<String> {
+        let asked = world.pds.received_at(AUTH);
+        let audience = |asked: &tests::Received| {
+            let mut pairs = url::form_urlencoded::parse(asked.query.as_bytes());
+            pairs.find(|(name, _)| name == "aud").unwrap().1.into_owned()
+        };
+        asked.iter().map(audience).collect()
+    };
+    let world = World::new().await;
+    world.service.answer(UPLOAD, answer(200, &job("JOB_STATE_COMPLETED", json!({"blob": blob()}))));
+    // It is called as it says, which need not be as its address.
+    world.pds.replace(DESCRIBE, described("did:web:localhost"));
+    world.upload().await.0.unwrap();
+    assert_eq!(audiences(&world), ["did:web:localhost"]);
+    world.upload().await.0.unwrap();
+    assert_eq!(world.pds.received_at(DESCRIBE).len(), 1, "it does not change");
+
+    // Behind an entryway, it is another server.
+    let other = Stub::start().await.unwrap();
+    other.answer(DESCRIBE, described("did:web:other.example.com"));
+    world.pds.replace(SESSION, session(&other.url()));
+    world.upload().await.0.unwrap();
+    // One that says nothing of use, or that nobody may ask, is called as its address.
+    let mute = Stub::start().await.unwrap();
+    for answer in [answer(501, &json!({})), described("nobody"), Answer::json("[]")] {
+        mute.replace(DESCRIBE, answer);
+        world.pds.replace(SESSION, session(&mute.url()));
+        world.upload().await.0.unwrap();
+    }
+    world.pds.replace(SESSION, session("https://10.0.0.1"));
+    world.upload().await.0.unwrap();
+    // Without a document there is only the server that the client talks to.
+    world.pds.replace(SESSION, Answer::json(json!({"did": DID, "handle": "alice.example.com"}).to_string()));
+    world.upload().await.0.unwrap();
+
+    let by_address = format!("did:web:127.0.0.1%3A{}", mute.port());
+    let expected = [
+        "did:web:other.example.com",
+        &by_address,
+        &by_address,
+        &by_address,
+        "did:web:10.0.0.1",
+        "did:web:localhost",
+    ];
+    assert_eq!(audiences(&world)[2..], expected);
+}
+
+#[tokio::test]
+async fn x15_sending_has_a_limit_of_its_own_for_all_attempts() {
+    let world = World::new().await;
+    let limit = Duration::from_millis(300);
+    let finished = answer(200, &job("JOB_STATE_COMPLETED", json!({"blob": blob()})));
+    world.service.answer(UPLOAD, finished.clone().delay(Duration::from_secs(60)));
+    let begun = std::time::Instant::now();
+    let upload = world.videos.upload(vec![1; 10]).pause(Duration::from_millis(5)).upload_timeout(limit);
+    let error = upload.await.unwrap_err();
+    let VideoError::Service(error) = &error else { panic!("{error:?}") };
+    assert!(matches!(**error, Error::Transport(TransportError::Timeout { .. })), "{error:?}");
+    assert_eq!(world.service.received_at(UPLOAD).len(), 1, "what has used up the time is not sent again");
+    assert!(begun.elapsed() < Duration::from_secs(30));
+
+    // Nor is anything else when no time is left.
+    world.service.replace(UPLOAD, Answer::hang_up().delay(Duration::from_millis(200)));
+    let upload = world.videos.upload(vec![1; 10]).pause(Duration::from_millis(400)).upload_timeout(limit);
+    assert!(matches!(upload.await.unwrap_err(), VideoError::Service(_)));
+    assert_eq!(world.service.received_at(UPLOAD).len(), 2);
+}
+
+#[tokio::test]
+async fn x15_the_token_lasts_for_the_upload_and_the_job() {
+    let world = World::new().await;
+    world.service.answer(UPLOAD, answer(200, &job("JOB_STATE_COMPLETED", json!({"blob": blob()}))));
+    let lifetime = async |limit: Option<Duration>| {
+        let upload = world.videos.upload(vec![1; 10]);
+        let upload = if let Some(limit) = limit { upload.upload_timeout(limit) } else { upload };
+        upload.await.unwrap();
+        let query = world.pds.received_at(AUTH).pop().unwrap().query;
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        let ends = pairs.find(|(name, _)| name == "exp").unwrap().1.parse::<i64>().unwrap();
+        u64::try_from(ends - crate::clock::unix_now()).unwrap()
+    };
+    let minutes = |count: u64| count * 60;
+    assert!((minutes(39)..=minutes(40)).contains(&lifetime(None).await));
+    assert!((minutes(34)..=minutes(35)).contains(&lifetime(Some(Duration::from_secs(300))).await));
+    // Servers refuse more than an hour.
+    for long in [Duration::from_secs(7200), Duration::MAX] {
+        assert!((minutes(54)..=minutes(55)).contains(&lifetime(Some(long)).await), "{long:?}");
+    }
 }

@@ -9,7 +9,7 @@ use super::{Job, Progress, VideoError, Videos, error::of_service};
 use crate::{
     limits, random,
     types::Blob,
-    xrpc::{BoxFuture, ByteStream, Error, TransportError},
+    xrpc::{BoxFuture, ByteStream, Error, Transport as _, TransportError},
 };
 
 /// The size of the parts whose sending is reported.
@@ -24,6 +24,7 @@ type Listener = Arc<dyn Fn(Progress) + Send + Sync>;
 /// An upload of a video, or a job to be followed; created by [`Videos::upload`] and [`Videos::follow`]. It begins when it is
 /// awaited, and returns the blob.
 ///
+/// If the connection fails while the video is sent, it is sent again from its beginning, up to three times in all.
 /// If the future is dropped, a job that has begun goes on.
 #[must_use = "nothing is uploaded until this is awaited"]
 pub struct Upload<'v> {
@@ -32,6 +33,8 @@ pub struct Upload<'v> {
     name: Option<String>,
     content_type: String,
     listener: Option<Listener>,
+    /// The limit for sending the video, if it was set.
+    upload_limit: Option<Duration>,
     limit: Duration,
     pause: Duration,
 }
@@ -57,6 +60,7 @@ impl<'v> Upload<'v> {
             name: None,
             content_type: "video/mp4".to_owned(),
             listener: None,
+            upload_limit: None,
             limit: limits::VIDEO_JOB,
             pause: limits::VIDEO_POLL,
         }
@@ -108,6 +112,21 @@ impl<'v> Upload<'v> {
         self
     }
 
+    /// Limits how long sending the video may take, with all attempts. The default is a minute and one second for each 32 KiB,
+    /// and at least ten minutes.
+    ///
+    /// ```no_run
+    /// # async fn example(videos: atproto_sdk::bsky::video::Videos, video: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let limit = std::time::Duration::from_secs(120);
+    /// let blob = videos.upload(video).upload_timeout(limit).await?;
+    /// # let _ = blob;
+    /// # Ok(()) }
+    /// ```
+    pub fn upload_timeout(mut self, limit: Duration) -> Self {
+        self.upload_limit = Some(limit);
+        self
+    }
+
     /// Limits how long the job is waited for, after the video has been sent. The default is half an hour.
     ///
     /// ```no_run
@@ -151,24 +170,30 @@ impl<'v> Upload<'v> {
         self.wait_for(&id).await
     }
 
-    /// Sends the video, and again if there is no answer.
+    /// Sends the video, and again if the connection has failed.
     async fn send(&self, video: &Bytes) -> Result<Job, VideoError> {
         let did = self.videos.did()?;
-        let token = self.videos.upload_token().await?;
+        let audience = self.videos.pds_did().await?;
         let name = match &self.name {
             Some(name) => name.clone(),
             None => random::base64url::<9>()
                 .map_or_else(|_| "video.mp4".to_owned(), |name| format!("{}.mp4", *name)),
         };
-        let mut attempt = 1;
+        let standard = self.videos.service.settings().stream_limit(video.len() as u64);
+        let limit = self.upload_limit.unwrap_or(standard);
+        let lifetime = (limit.saturating_add(limits::VIDEO_TOKEN)).min(limits::LONGEST_VIDEO_TOKEN);
+        let (begun, mut attempt) = (Instant::now(), 1);
         loop {
+            // Each attempt has a token for the whole of it, and for the job that follows.
+            let token = self.videos.token(&audience, "com.atproto.repo.uploadBlob", lifetime).await?;
             let call = self.videos.service.app_bsky_video().upload_video(self.parts(video));
             let call = call
                 .content_type(&self.content_type)
                 .header("authorization", &format!("Bearer {token}"))
                 .header("content-length", &video.len().to_string())
                 .query_param("did", did)
-                .query_param("name", &name);
+                .query_param("name", &name)
+                .timeout(limit.saturating_sub(begun.elapsed()));
             let error = match call.send_untyped().await {
                 Ok(response) => return Job::read(&response.output).ok_or(VideoError::Answer),
                 Err(error) => error.erase(),
@@ -178,7 +203,8 @@ impl<'v> Upload<'v> {
                 // Whatever its state, the answer may lack the blob; then the job is asked about.
                 return Ok(Job { error: None, message: None, state: String::new(), ..job });
             }
-            if attempt >= ATTEMPTS || !matches!(&error, Error::Transport(error) if may_work_again(error)) {
+            let is_late = begun.elapsed().saturating_add(self.pause) >= limit;
+            if is_late || attempt >= ATTEMPTS || !has_failed_on_the_way(&error) {
                 return Err(of_service(error));
             }
             tracing::debug!(attempt, %error, "sending a video again");
@@ -258,11 +284,9 @@ fn existing(error: &Error) -> Option<Job> {
     (is_there && (!job.id.is_empty() || job.blob.is_some())).then_some(job)
 }
 
-fn may_work_again(error: &TransportError) -> bool {
-    matches!(
-        error,
-        TransportError::Connect { .. } | TransportError::Exchange { .. } | TransportError::Timeout { .. }
-    )
+/// Whether another attempt may succeed. One that has used up the time cannot.
+fn has_failed_on_the_way(error: &Error) -> bool {
+    matches!(error, Error::Transport(TransportError::Connect { .. } | TransportError::Exchange { .. }))
 }
 
 impl<'v> IntoFuture for Upload<'v> {

@@ -205,7 +205,7 @@ impl PasswordClient {
             session: SessionHandle::new(Arc::new(context), active),
             did: account.did.clone(),
             handle: account.handle.clone(),
-            settings: CallSettings::new(),
+            settings: CallSettings::new().of_client(limits::PLAIN_CALL),
         }
     }
 

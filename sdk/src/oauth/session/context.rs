@@ -74,7 +74,7 @@ impl AppContext {
             missing_nonce,
             nonces: SessionNonces::default(),
             moves: AccountMoves::new(resolver),
-            call_settings: call_settings.with_default_timeout(limits::SESSION_CALL),
+            call_settings: call_settings.of_client(limits::SESSION_CALL),
             max_sessions: session_limits.per_account,
             process: ProcessId::generate(),
             pace,

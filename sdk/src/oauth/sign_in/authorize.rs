@@ -175,7 +175,7 @@ impl SignInContext {
         }
     }
 
-    pub(super) fn discovery(&self) -> Discovery<'_> {
+    pub(crate) fn discovery(&self) -> Discovery<'_> {
         Discovery { http: &self.untrusted, allow_loopback_http: self.allow_loopback_http }
     }
 

@@ -150,7 +150,7 @@ impl Discovery<'_> {
     /// The authorization server for a URL that the user typed: that of a PDS, or of an authorization server such as an
     /// entryway (O1).
     pub(crate) async fn of_server(&self, url: &str) -> Result<AuthorizationServer, DiscoveryError> {
-        let server = self.origin("the server to sign in at", url)?;
+        let server = self.typed_server(url)?;
         match self.of_pds(&server).await {
             Ok(found) => Ok(found),
             Err(resource) => match self.of_issuer(&server).await {
@@ -164,6 +164,11 @@ impl Discovery<'_> {
                 }),
             },
         }
+    }
+
+    /// The origin of a server that the user typed.
+    pub(crate) fn typed_server(&self, url: &str) -> Result<String, DiscoveryError> {
+        self.origin("the server to sign in at", url)
     }
 
     async fn issuer_of(&self, pds: &str) -> Result<String, DiscoveryError> {

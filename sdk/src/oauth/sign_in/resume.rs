@@ -36,7 +36,8 @@ impl SignInContext {
                 identity.map_err(|source| AuthorizeError::Identity { input: input.to_owned(), source })?.did
             }
             Start::Server(url) => {
-                let url = url.trim_end_matches('/');
+                // In the form in which sign-ins store it, however it is spelled.
+                let url = self.discovery().typed_server(&url).map_err(AuthorizeError::from)?;
                 let mut found = Vec::new();
                 for did in sessions.accounts().await? {
                     let of_server = |session: &SessionRecord| session.pds == url || session.issuer == url;

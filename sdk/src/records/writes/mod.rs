@@ -4,7 +4,7 @@ mod error;
 mod sending;
 mod write;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use futures_core::Stream;
 
@@ -13,7 +13,7 @@ use crate::{
     WriteBudget,
     api::com::atproto::repo::apply_writes,
     types::{AtIdentifier, AtUri, Nsid, Record, RecordKey, Tid, Unknown},
-    xrpc::{Caller, InvalidRequest, Method as _},
+    xrpc::{Caller, InvalidRequest, Method as _, Pacing},
 };
 pub use error::WritesError;
 use sending::Sending;
@@ -26,7 +26,9 @@ pub use write::{Write, WriteKind, Written};
 /// 140 kB each. All writes of a call are made, or none. If a call fails, the calls before it remain, and [`WritesError`] tells
 /// which writes are done.
 ///
-/// Writes wait until the account has points for them, as with a [`WriteBudget`]: the one of the client, or one for these writes.
+/// Writes wait until the account has points for them, as with a [`WriteBudget`]: the one of the client, or one that all writes of
+/// the client and its clones share. (Those of a [`Transport`](crate::xrpc::Transport) of your own share one if it is in a
+/// [`Client`](crate::Client).)
 ///
 /// ```no_run
 /// use atproto_sdk::{
@@ -53,12 +55,14 @@ pub struct Writes<'c> {
     problem: Option<InvalidRequest>,
     validate: Option<bool>,
     /// For a client without a pacing.
-    budget: Option<WriteBudget>,
+    budget: Option<Budget>,
 }
 
 /// What paces the writes of a client that has no pacing.
-pub(super) fn budget_for(caller: Caller<'_>) -> Option<WriteBudget> {
-    caller.transport().settings().pacing_policy().is_none().then(WriteBudget::new)
+pub(super) type Budget = Arc<dyn Pacing>;
+
+pub(super) fn budget_for(caller: Caller<'_>) -> Option<Budget> {
+    caller.transport().settings().pacing_of_writes(|| Arc::new(WriteBudget::new()))
 }
 
 impl<'c> Writes<'c> {
@@ -89,7 +93,7 @@ impl<'c> Writes<'c> {
     }
 
     /// Shares the budget of other writes.
-    pub(super) fn with_budget(mut self, budget: Option<WriteBudget>) -> Self {
+    pub(super) fn with_budget(mut self, budget: Option<Budget>) -> Self {
         self.budget = budget;
         self
     }

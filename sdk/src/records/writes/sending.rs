@@ -2,9 +2,8 @@
 
 use std::{collections::VecDeque, ops::Range};
 
-use super::{Write, WritesError, Written, error::may_be_done};
+use super::{Budget, Write, WritesError, Written, error::may_be_done};
 use crate::{
-    WriteBudget,
     api::com::atproto::repo::apply_writes,
     types::AtIdentifier,
     xrpc::{self, Call, Caller, InvalidRequest},
@@ -24,7 +23,7 @@ pub(super) struct Sending<'c> {
     pub(super) problem: Option<InvalidRequest>,
     pub(super) validate: Option<bool>,
     /// For a client without a pacing.
-    pub(super) budget: Option<WriteBudget>,
+    pub(super) budget: Option<Budget>,
 }
 
 impl Sending<'_> {

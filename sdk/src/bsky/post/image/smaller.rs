@@ -1,6 +1,6 @@
 //! Making images smaller.
 
-use std::io::Cursor;
+use std::{borrow::Cow, io::Cursor};
 
 use image::{
     DynamicImage, GenericImageView as _, ImageDecoder as _, ImageEncoder as _, ImageReader, Limits,
@@ -32,8 +32,7 @@ impl ImageLimits {
     /// What a post may embed: 2,000,000 bytes, and 2,000 pixels on the longer side, as apps do.
     pub const POST: Self = Self::new(POST_IMAGE_BYTES, 2000);
     /// The image of a link card.
-    pub(in crate::bsky::post) const THUMBNAIL: Self =
-        Self { memory: FOREIGN_MEMORY, ..Self::new(THUMBNAIL_BYTES, 1200) };
+    pub(in crate::bsky::post) const THUMBNAIL: Self = Self::new(THUMBNAIL_BYTES, 1200).memory(FOREIGN_MEMORY);
 
     /// At most so many bytes, and so many pixels on the longer side.
     ///
@@ -47,13 +46,33 @@ impl ImageLimits {
     pub const fn new(bytes: usize, side: u32) -> Self {
         Self { bytes, side, memory: OWN_MEMORY }
     }
+
+    /// Limits the memory for reading the image, in bytes. A larger one is refused. The default is 512 MiB.
+    ///
+    /// A web site that makes the images of visitors smaller should set this to what it can spare, and limit how many it
+    /// does at once: a file of some kilobytes can be an image of hundreds of megapixels. A picture takes three or four bytes for
+    /// each pixel, and scaling it up to 16 bytes besides for each pixel of its shorter side times the longest side
+    /// that is wanted.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::post::ImageLimits;
+    ///
+    /// // Up to about 24 megapixels.
+    /// let visitors = ImageLimits::POST.memory(96 << 20);
+    /// # let _ = visitors;
+    /// ```
+    #[must_use]
+    pub const fn memory(self, bytes: u64) -> Self {
+        Self { memory: bytes, ..self }
+    }
 }
 
 impl ImageFile {
     /// Makes the image smaller if it does not fit: first its pixels, then its quality. It becomes a JPEG, or a PNG if it is
     /// transparent somewhere; of an animation, the first picture remains. An image that fits stays as it is.
     ///
-    /// This computes for up to some seconds. In async code, call it in `tokio::task::spawn_blocking`.
+    /// This computes for up to some seconds. In async code, call it in `tokio::task::spawn_blocking`. For images of strangers,
+    /// limit the [memory](ImageLimits::memory).
     ///
     /// ```no_run
     /// use atproto_sdk::bsky::post::{ImageFile, ImageLimits};
@@ -78,9 +97,9 @@ impl ImageFile {
         let mut side = longer.min(limits.side);
         while side > 0 {
             let scaled = if longer > side {
-                picture.resize(side, side, FilterType::CatmullRom)
+                Cow::Owned(picture.resize(side, side, FilterType::CatmullRom))
             } else {
-                picture.clone()
+                Cow::Borrowed(&picture)
             };
             for quality in QUALITIES {
                 let file = if transparent {

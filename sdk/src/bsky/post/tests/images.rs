@@ -364,3 +364,22 @@ fn an_image_that_claims_to_be_enormous_is_refused_before_it_takes_memory() {
     let error = image.made_to_fit(ImageLimits::POST).unwrap_err();
     assert!(matches!(error, ImageProblem::Damaged { .. }), "{error}");
 }
+
+#[test]
+fn a_web_site_can_limit_the_memory_for_images_of_strangers() {
+    // 60 kB as pixels, whatever its file takes.
+    for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Gif] {
+        let picture = RgbImage::from_pixel(200, 100, Rgb([7, 7, 7]));
+        let bytes = match format {
+            ImageFormat::Gif => file(image::DynamicImage::from(picture).to_rgba8(), format),
+            _ => file(picture, format),
+        };
+        let image = ImageFile::new(bytes).unwrap();
+        let limits = ImageLimits::new(1 << 20, 100);
+        let error = image.clone().made_to_fit(limits.memory(50_000)).unwrap_err();
+        assert!(matches!(error, ImageProblem::Damaged { .. }), "{format:?}: {error}");
+        let smaller = image.made_to_fit(limits.memory(1 << 20)).unwrap();
+        assert_eq!((smaller.width(), smaller.height()), (100, 50), "{format:?}");
+    }
+    assert_ne!(ImageLimits::POST.memory(1), ImageLimits::POST);
+}

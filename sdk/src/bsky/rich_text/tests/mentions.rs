@@ -7,8 +7,9 @@ use crate::{
     bsky::{
         RichText,
         rich_text::{MOST_HANDLES, MentionError, ResolveMention},
+        transport_tests::Answering,
     },
-    types::{Did, Handle},
+    types::{Did, Handle, Unknown},
     xrpc::BoxFuture,
 };
 
@@ -59,4 +60,30 @@ async fn a_handle_is_looked_up_once_and_many_facets_take_no_time() {
     assert_eq!(resolved.facets().len(), 2 + 3 * 30_000);
     assert_eq!(mentions(&resolved), vec!["@alice.example.com"; 30_000]);
     assert!(resolved.facets().is_sorted_by_key(|facet| facet.index.byte_start));
+}
+
+/// Says that everybody is this account, whatever it is.
+struct Always(Did);
+
+impl ResolveMention for Always {
+    fn resolve_mention<'a>(&'a self, _: &'a Handle) -> BoxFuture<'a, Result<Option<Did>, MentionError>> {
+        Box::pin(std::future::ready(Ok(Some(self.0.clone()))))
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_did_is_told_with_the_handle_and_not_put_into_a_post() {
+    let handle = Handle::new("alice.example.com").unwrap();
+    let text = "Hello @alice.example.com";
+    let told = |error: MentionError| {
+        assert_eq!(error.handle, handle);
+        assert!(error.source.to_string().contains("no one"), "{}", error.source);
+    };
+    let server = Answering::new(|_, _, _| (200, serde_json::json!({"did": "no one\u{202e}"})));
+    told(server.resolve_mention(&handle).await.unwrap_err());
+    told(RichText::resolve(text, &server).await.unwrap_err());
+    // What answers need not check.
+    let invalid = Unknown::from_json(r#""no one""#).unwrap().decode::<Did>().unwrap();
+    assert!(!invalid.is_valid());
+    told(RichText::resolve(text, &Always(invalid)).await.unwrap_err());
 }

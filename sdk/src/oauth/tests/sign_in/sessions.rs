@@ -5,7 +5,7 @@ use std::{future::IntoFuture as _, sync::Mutex, time::Duration};
 use super::*;
 use crate::{
     clock::unix_now,
-    oauth::{SessionEnd, SessionEvent},
+    oauth::{SessionEnd, SessionEvent, SignInError},
 };
 
 #[tokio::test]
@@ -203,11 +203,22 @@ async fn a_session_is_resumed_and_its_end_leads_to_a_sign_in() {
     let net = Net::start().await;
     let first = net.sign_in("alice.example.com").await.unwrap().client;
     let resume = || net.oauth.resume_or_sign_in("@alice.example.com").browser(false);
-    for input in ["alice.example.com", DID, &net.stub.origin] {
+    // As people spell it; sign-ins accept all of these.
+    let (scheme, host) = net.stub.origin.split_once("://").unwrap();
+    let spelled =
+        [format!("{}/", net.stub.origin), format!("{}://{}", scheme.to_uppercase(), host.to_uppercase())];
+    for input in ["alice.example.com", DID, &net.stub.origin, &spelled[0], &spelled[1]] {
         let resumed = net.oauth.resume_or_sign_in(input).browser(false).await.unwrap();
         assert!(resumed.resumed && resumed.client.session_id() == first.session_id());
     }
     assert_eq!(net.stub.requests("/par").len(), 2, "nobody was sent anywhere");
+    for spelled in ["https://PDS.Example.com", "https://pds.example.com:443/", "HTTPS://pds.example.com"] {
+        let origin = net.oauth.context.discovery().typed_server(spelled).unwrap();
+        assert_eq!(origin, "https://pds.example.com", "{spelled}");
+    }
+    // What cannot be signed in at is told in the same way.
+    let error = net.oauth.resume_or_sign_in("https://pds.example.com/path").browser(false).await.unwrap_err();
+    assert!(matches!(error, SignInError::Authorize(AuthorizeError::Discovery(_))), "{error:?}");
     first.sign_out().await.unwrap();
     let (tell, told) = tokio::sync::oneshot::channel();
     let waiting = resume().on_url(move |url| drop(tell.send(url.to_owned())));
