@@ -252,3 +252,18 @@ fn a_webp_that_is_not_animated_has_no_text_left_either() {
         }
     }
 }
+
+/// The size stands where a decoder looks for it, or else what stays of the file would have another one.
+#[test]
+fn a_size_outside_of_the_first_chunk_is_none() {
+    let size = [0x2f, 2, 0x40, 0, 0, 7, 0x10, 0x11];
+    let short = [b"VP8L\0\0\0\0", &size[..], &webp_chunk(b"VP8L", &size)].concat();
+    let webp =
+        [b"RIFF", &u32::try_from(short.len() + 4).unwrap().to_le_bytes()[..], b"WEBP", &short].concat();
+    let png = file(noise(5, 5), ImageFormat::Png);
+    let png = [&png[..8], &png_chunk(b"IHDR", b""), &png[8..]].concat();
+    for file in [webp, png] {
+        let error = ImageFile::new(file).unwrap_err();
+        assert!(matches!(error, ImageProblem::Damaged { .. }), "{error}");
+    }
+}
