@@ -177,7 +177,7 @@
 //   repo                                      repositories: trees, commits, proofs
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
-//   clock, random, limits, report, server_text, jwt_key, verifying_key, http_client, name_lookup
+//   clock, random, limits, report, html, server_text, jwt_key, verifying_key, http_client, name_lookup
 // The data of the benchmarks, which tests use too, names the crate from outside.
 #[cfg(test)]
 extern crate self as atproto_sdk;
@@ -195,6 +195,8 @@ pub mod bsky;
 #[cfg(feature = "client")]
 mod clients;
 mod clock;
+#[cfg(feature = "client")]
+mod html;
 #[cfg(feature = "client")]
 mod http_client;
 #[cfg(feature = "client")]
@@ -257,6 +259,8 @@ pub mod __v1;
 #[cfg(all(fuzzing, feature = "axum"))]
 #[doc(hidden)]
 pub mod fuzzing {
+    #[cfg(feature = "bsky")]
+    pub use crate::bsky::post::fuzzing as bsky;
     #[cfg(feature = "jetstream")]
     pub use crate::stream::{jetstream::fuzzing as jetstream, tap::fuzzing as tap};
     pub use crate::{axum::fuzzing as axum, identity::fuzzing as identity, oauth::fuzzing as oauth};

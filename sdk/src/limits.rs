@@ -268,6 +268,8 @@ pub(crate) const LONGEST_FRESH_TOKEN_PAUSE: Duration = seconds(600);
 pub(crate) const CONCURRENT_WRITE: Duration = millis(300);
 /// The wait between two attempts to store unsaved tokens.
 pub(crate) const STORE_AGAIN: Duration = seconds(1);
+/// The longest pause between attempts to remove a session that has ended, which doubles from that one.
+pub(crate) const LONGEST_REMOVAL_PAUSE: Duration = seconds(300);
 /// How long other processes wait for tokens that may be unsaved, counted from when the store answers them.
 pub(crate) const DOUBT_GRACE: Duration = seconds(35);
 /// How often they read the store in the meantime.
@@ -418,6 +420,7 @@ mod tests {
     fn o25_unsaved_tokens_are_stored_before_others_give_up_on_them() {
         // Once the store answers, an attempt to store reads and writes.
         assert!(STORE_AGAIN + STORE_OPERATION * 2 < DOUBT_GRACE);
+        assert!(STORE_AGAIN < LONGEST_REMOVAL_PAUSE);
         // Whoever waits reads often enough for the count not to begin again.
         assert!(DOUBT_POLL + SESSION_RECHECK < DOUBT_GAP && DOUBT_GAP < DOUBT_GRACE);
         // A process that died is not waited for much longer than its lock.

@@ -4,6 +4,7 @@ use super::{
     AskToSignIn, HandlerError, HandlerErrorKind as Kind, NotSignedIn, SignInAgain, WebBuildError, WebError,
     error::{of_input, status_of_authorize, status_of_callback},
     handler_error::Class,
+    identity::kind_of_identity,
     violations,
 };
 #[cfg(feature = "bsky")]
@@ -97,27 +98,8 @@ fn of_violations(violations: &Violations) -> Class {
     Class::of(Kind::InvalidInput).saying(violations::message(violations))
 }
 
-/// Whether the account exists, and what is published about it cannot be used. A typing error is not the reason.
-fn is_broken(error: &IdentityError) -> bool {
-    matches!(
-        error,
-        IdentityError::HandleService { .. }
-            | IdentityError::DidUnresolved { .. }
-            | IdentityError::WrongDocument { .. }
-            | IdentityError::NoPds { .. }
-            | IdentityError::InvalidPds { .. }
-            | IdentityError::UnreachablePds { .. }
-    )
-}
-
-/// The account does not exist, its data are broken, or the app is set up wrongly.
-pub(super) fn of_identity(error: &IdentityError) -> Class {
-    Class::of(match error {
-        error if error.is_temporary() => Kind::TryLater,
-        IdentityError::Configuration { .. } | IdentityError::Setup(_) => Kind::Internal,
-        error if is_broken(error) => Kind::BadAnswer,
-        _ => Kind::InvalidInput,
-    })
+fn of_identity(error: &IdentityError) -> Class {
+    Class::of(kind_of_identity(error))
 }
 
 fn of_fetch(error: &FetchError) -> Class {

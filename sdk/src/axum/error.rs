@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use super::{HandlerErrorKind, LoginForm, classify::of_identity};
+use super::{HandlerErrorKind, LoginForm, identity::kind_of_identity};
 use crate::{
     oauth::{AuthorizeError, CallbackError, SignOutError},
     server_text::{SHORT, excerpt},
@@ -90,13 +90,13 @@ impl WebError {
             Self::Authorize { source, identifier, .. } => match &**source {
                 AuthorizeError::Input { problem, .. } => return of_input(identifier, problem),
                 AuthorizeError::Identity { source, .. }
-                    if of_identity(source).kind == HandlerErrorKind::InvalidInput =>
+                    if kind_of_identity(source) == HandlerErrorKind::InvalidInput =>
                 {
                     let identifier = excerpt(identifier, SHORT);
                     return format!("There is no account “{identifier}”. Is the handle spelled correctly?");
                 }
                 AuthorizeError::Identity { source, .. }
-                    if of_identity(source).kind == HandlerErrorKind::BadAnswer =>
+                    if kind_of_identity(source) == HandlerErrorKind::BadAnswer =>
                 {
                     "This account is not set up correctly, so nobody can sign in to it at the moment."
                 }
@@ -169,7 +169,7 @@ pub(super) fn of_input(typed: &str, problem: &str) -> String {
 pub(super) fn status_of_authorize(error: &AuthorizeError) -> StatusCode {
     match error {
         AuthorizeError::Input { .. } => StatusCode::BAD_REQUEST,
-        AuthorizeError::Identity { source, .. } => match of_identity(source).kind {
+        AuthorizeError::Identity { source, .. } => match kind_of_identity(source) {
             HandlerErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
             HandlerErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_GATEWAY,

@@ -96,6 +96,7 @@ mod extract;
 #[allow(missing_docs)]
 pub mod fuzzing;
 mod handler_error;
+mod identity;
 mod layer;
 mod login;
 mod page;

@@ -11,6 +11,7 @@ use axum::{
 };
 
 use super::{HandlerErrorKind, HandlerErrorPage, LoginForm, WebError};
+use crate::html::escape;
 
 const STYLE: &str = "body{font:1.05rem/1.5 system-ui,sans-serif;max-width:26rem;margin:18vh auto;padding:0 1rem;\
     color-scheme:light dark}input,button{font:inherit;padding:.5rem .7rem;width:100%;box-sizing:border-box;\
@@ -95,12 +96,4 @@ fn page(status: StatusCode, title: &str, body: &str) -> Response {
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     (status, headers, html).into_response()
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&#39;")
 }

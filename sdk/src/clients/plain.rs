@@ -7,7 +7,7 @@ use http::HeaderValue;
 use crate::{
     http_client::HttpClient,
     xrpc::{
-        BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse,
+        BoxFuture, CallSettings, InvalidService, Request, Transport, TransportError, TransportResponse,
         service::{self, Credentials, Origin, Proxy},
     },
 };
@@ -62,13 +62,15 @@ impl fmt::Debug for HttpOptions {
 pub(super) struct PlainClient {
     http: HttpClient,
     origin: Arc<Origin>,
+    /// How it makes calls itself.
+    settings: CallSettings,
 }
 
 impl PlainClient {
     /// For requests without credentials.
     pub(super) fn new(origin: &str, http: HttpOptions) -> Result<Self, InvalidService> {
         let origin = Origin::parse(origin)?;
-        Ok(Self { http: http.build(false)?, origin: origin.into() })
+        Ok(Self { http: http.build(false)?, origin: origin.into(), settings: CallSettings::new() })
     }
 
     /// For requests with credentials.
@@ -84,7 +86,12 @@ impl PlainClient {
         if restricted && !stays_here {
             return Err(InvalidService::Insecure { address: origin.as_str().to_owned() });
         }
-        Ok(Self { http: http.build(restricted)?, origin: origin.into() })
+        Ok(Self { http: http.build(restricted)?, origin: origin.into(), settings: CallSettings::new() })
+    }
+
+    /// Sets how calls are made that it makes itself.
+    pub(super) fn with_settings(self, settings: CallSettings) -> Self {
+        Self { settings, ..self }
     }
 
     pub(super) fn origin(&self) -> &str {
@@ -110,6 +117,10 @@ impl Transport for PlainClient {
 
     fn keeps_deadlines(&self) -> bool {
         true
+    }
+
+    fn settings(&self) -> &CallSettings {
+        &self.settings
     }
 }
 

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::{
     ActiveSession, CachedSession, Doubt, SessionContext, SessionError, SessionKey, SessionStoreError,
     StoredSession, refresher,
-    state::{Join, Outcome, Step},
+    state::{Join, Outcome, Step, doubled},
 };
 use crate::{limits, types::Did};
 
@@ -223,6 +223,7 @@ impl<C: SessionContext> SessionHandle<C> {
             if matches!(outcome, Err(SessionError::NotStored { .. })) {
                 handle.store_later();
             }
+            handle.remove_later();
             // Clean up before sending the outcome: when the last client is dropped, no task must keep the session's state.
             handle.active.with_state(|state| state.land());
             drop(handle);
@@ -269,5 +270,37 @@ impl<C: SessionContext> SessionHandle<C> {
                 }
             }
         });
+    }
+
+    /// Retries to remove a session that has ended, if that has failed, until it is gone or the process ends. Otherwise nobody
+    /// would, because calls find out in memory that it has ended.
+    fn remove_later(&self) {
+        let Some(token) = self.active.with_state(|state| state.take_unremoved()) else { return };
+        let handle = self.clone();
+        tokio::spawn(async move {
+            let first = handle.context.pace().store_again;
+            for attempt in 0.. {
+                tokio::time::sleep(doubled(first, attempt, limits::LONGEST_REMOVAL_PAUSE)).await;
+                match handle.remove_ended(&token).await {
+                    Ok(()) => return,
+                    Err(error) => {
+                        tracing::debug!(did = %handle.did(), %error, "an ended session is still stored")
+                    }
+                }
+            }
+        });
+    }
+
+    /// Removes the session from the store, if it is still the one that has ended.
+    async fn remove_ended(&self, access_token: &str) -> Result<(), SessionStoreError> {
+        let (sessions, id) = (self.context.sessions(), &self.active.id);
+        match sessions.read(id).await {
+            Ok(Some((session, version))) if session.access_token() == access_token => {
+                sessions.remove_version(id, version).await
+            }
+            Err(error) if !error.is_unreadable() => Err(error),
+            // It is gone, or another one.
+            _ => Ok(()),
+        }
     }
 }

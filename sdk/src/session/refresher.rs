@@ -476,10 +476,13 @@ impl<'a, C: SessionContext> Refresher<'a, C> {
         current: &Arc<CachedSession<C>>,
         reason: ReauthenticateReason,
     ) -> Outcome<C> {
-        let mut version = current.version;
+        let (mut version, mut is_removed) = (current.version, false);
         for _ in 0..ATTEMPTS {
             match self.context.sessions().remove_version(&self.active.id, version).await {
-                Ok(()) => break,
+                Ok(()) => {
+                    is_removed = true;
+                    break;
+                }
                 // By a process that ignores the lock, or has lost it. Its tokens are newer.
                 Err(error) if error.is_conflict() => match self.active.reload(self.context).await? {
                     stored if stored.differs_from(current.record.access_token()) => {
@@ -497,7 +500,12 @@ impl<'a, C: SessionContext> Refresher<'a, C> {
         let detail = (!self.steps.is_empty()).then(|| self.steps.join("; "));
         let ended = Reauthenticate::new(self.active.id.did().clone(), reason, detail);
         tracing::debug!(did = %self.active.id.did(), reason = ?ended.reason, "session ended");
-        self.active.with_state(|state| state.end(ended.clone(), None));
+        self.active.with_state(|state| {
+            state.end(ended.clone(), None);
+            if !is_removed {
+                state.note_unremoved(current.record.access_token());
+            }
+        });
         self.context.note_ended(&self.active.id, &ended.reason);
         Err(ended.into())
     }

@@ -44,6 +44,8 @@ pub(super) struct State<C: SessionContext> {
     rejected: Option<Zeroizing<String>>,
     /// The last access token that this process has received.
     issued: Option<Zeroizing<String>>,
+    /// The access token of a session that has ended, and could not be removed from the store.
+    unremoved: Option<Zeroizing<String>>,
 }
 
 /// The phases in the life of a session.
@@ -110,6 +112,7 @@ impl<C: SessionContext> Default for State<C> {
             rejects_fresh: None,
             rejected: None,
             issued: None,
+            unremoved: None,
         }
     }
 }
@@ -182,6 +185,16 @@ impl<C: SessionContext> State<C> {
     /// The session has ended: permanently, or until it is time for another attempt to replace it.
     pub(super) fn end(&mut self, ended: Reauthenticate, until: Option<Instant>) {
         self.phase = Phase::Ended { ended, until };
+    }
+
+    /// The session that has ended is still in the store, with this access token.
+    pub(super) fn note_unremoved(&mut self, access_token: &str) {
+        self.unremoved = Some(Zeroizing::new(access_token.to_owned()));
+    }
+
+    /// The access token of a session that is to be removed from the store, for whoever sees to that.
+    pub(super) fn take_unremoved(&mut self) -> Option<Zeroizing<String>> {
+        self.unremoved.take()
     }
 
     /// Forgets everything, because the session was signed out. Returns unsaved tokens, which must be revoked.

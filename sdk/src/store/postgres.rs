@@ -3,13 +3,14 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use tokio::task::AbortHandle;
 use tokio_postgres::{
     Config, NoTls, Row,
     config::{Host, SslMode},
@@ -56,8 +57,35 @@ const SETUP_LOCK: &str = "atproto-sdk tables";
 #[derive(Clone)]
 pub struct PostgresStore {
     pool: Pool,
-    /// When expired entries were last removed, in Unix seconds.
-    swept_at: Arc<AtomicI64>,
+    sweeper: Arc<Sweeper>,
+}
+
+/// The removal of expired entries, which no write waits for. It ends with the last clone of the store.
+#[derive(Default)]
+struct Sweeper {
+    /// When it last began, in Unix seconds.
+    begun_at: AtomicI64,
+    task: Mutex<Option<AbortHandle>>,
+}
+
+impl Sweeper {
+    /// Whether it is time for the next removal, which is up to the caller then.
+    fn is_due(&self, now: i64) -> bool {
+        let interval = i64::try_from(limits::POSTGRES_SWEEP.as_secs()).unwrap_or(i64::MAX);
+        let before = self.begun_at.load(Ordering::Relaxed);
+        // Clocks can be set back.
+        now.abs_diff(before) >= interval.unsigned_abs()
+            && self.begun_at.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        let task = self.task.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = task.take() {
+            task.abort();
+        }
+    }
 }
 
 impl PostgresStore {
@@ -73,7 +101,7 @@ impl PostgresStore {
     /// Returns an error if the URL is invalid, if a file in its parameters cannot be used, if the database cannot be reached,
     /// or if its tables were created by a newer version of this crate.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        let store = Self { pool: Settings::parse(url)?.pool()?, swept_at: Arc::default() };
+        let store = Self { pool: Settings::parse(url)?.pool()?, sweeper: Arc::default() };
         limited(store.prepare()).await?;
         Ok(store)
     }
@@ -91,7 +119,18 @@ impl PostgresStore {
         }
     }
 
-    /// Removes some expired entries, unless this has been done a moment ago. A failure is not one of the caller's.
+    /// Has some expired entries removed, unless that has been done a moment ago.
+    fn sweep_if_due(&self, now: i64) {
+        if !self.sweeper.is_due(now) {
+            return;
+        }
+        // It does not keep the store from ending. Its statements have the limit of every other.
+        let store = Self { pool: self.pool.clone(), sweeper: Arc::default() };
+        let task = tokio::spawn(async move { store.sweep(now).await }).abort_handle();
+        *self.sweeper.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+    }
+
+    /// Removes some expired entries. A failure is nobody's: the next removal takes them too.
     async fn sweep(&self, now: i64) {
         // Locked first, so that an entry whose end is being moved is not removed, and instances do not wait for each other.
         const ENTRIES: &str = "DELETE FROM atproto_entries WHERE key IN
@@ -100,14 +139,6 @@ impl PostgresStore {
         const LOCKS: &str = "DELETE FROM atproto_locks WHERE key IN
             (SELECT key FROM atproto_locks WHERE ends_at < clock_timestamp() - interval '1 hour'
             LIMIT 1000 FOR UPDATE SKIP LOCKED)";
-        let interval = i64::try_from(limits::POSTGRES_SWEEP.as_secs()).unwrap_or(i64::MAX);
-        let before = self.swept_at.load(Ordering::Relaxed);
-        let is_due = (now - before).abs() >= interval;
-        if !is_due
-            || self.swept_at.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_err()
-        {
-            return;
-        }
         let entries = self.rows(ENTRIES, &[(&now, Type::INT8)]).await;
         if let Err(error) = entries.and(self.rows(LOCKS, &[]).await) {
             tracing::debug!(%error, "expired entries of the session store could not be removed");
@@ -372,7 +403,6 @@ impl Store for PostgresStore {
             WHERE key = $1 AND version = $5 AND (expires_at IS NULL OR expires_at > $4) RETURNING version";
         Box::pin(async move {
             let (now, value) = (unix_now(), Secret(value));
-            let deadline = tokio::time::Instant::now() + limits::POSTGRES_OPERATION;
             let number = match expected {
                 Expected::Version(version) => number_of(version),
                 _ => 0,
@@ -391,8 +421,7 @@ impl Store for PostgresStore {
             ];
             let rows = self.rows(query, &parameters[..count]).await?;
             let version = rows.first().map(|row| version_of(row.get(0))).ok_or(StoreError::Conflict)?;
-            // Within what is left of the time of the write, which nothing must delay.
-            let _ = tokio::time::timeout_at(deadline, self.sweep(now)).await;
+            self.sweep_if_due(now);
             Ok(version)
         })
     }
@@ -516,6 +545,33 @@ mod tests {
             assert!(text.contains(words) && !text.contains("secret"), "{text}");
         }
         Settings::parse("postgres://a@db.example/db").unwrap().pool().unwrap();
+    }
+
+    #[test]
+    fn expired_entries_are_removed_by_one_write_of_an_interval_also_if_the_clock_was_set_back() {
+        let sweeper = Sweeper::default();
+        let interval = i64::try_from(limits::POSTGRES_SWEEP.as_secs()).unwrap();
+        let now = 1_780_000_000;
+        let due =
+            [now, now, now + interval - 1, now + interval, now + interval, now].map(|at| sweeper.is_due(at));
+        assert_eq!(due, [true, false, false, true, false, true]);
+    }
+
+    /// The server takes connections and never answers, as during a failover.
+    #[tokio::test]
+    async fn what_removes_expired_entries_ends_with_the_store_and_no_write_waits_for_it() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("postgres://app@127.0.0.1:{}/db", listener.local_addr().unwrap().port());
+        let store =
+            PostgresStore { pool: Settings::parse(&url).unwrap().pool().unwrap(), sweeper: Arc::default() };
+        store.sweep_if_due(1_780_000_000);
+        let (_connection, _) = listener.accept().await.unwrap();
+        let task = store.sweeper.task.lock().unwrap().clone().unwrap();
+        assert!(!task.is_finished());
+        drop(store);
+        while !task.is_finished() {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[test]

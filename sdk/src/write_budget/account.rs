@@ -1,6 +1,7 @@
 //! A budget in this process: who may send, who waits, and what was learned.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -26,8 +27,6 @@ const BUSY: Millis = limits::BUDGET_POLL.as_secs() * 1000;
 #[derive(Default)]
 pub(super) struct Account {
     state: Mutex<State>,
-    /// Whenever a response has been received, or a lease taken.
-    changed: Notify,
     /// Held while a lease is taken, so that one task does it for all.
     leasing: tokio::sync::Mutex<()>,
 }
@@ -44,6 +43,9 @@ struct State {
     busy_until: Millis,
     /// Whether a task is about to tell other processes what is known.
     will_tell: bool,
+    /// The calls that wait, in the order in which they came. Only the first one may be sent; it is woken whenever a response has
+    /// been received or a lease taken, and the next one when it leaves.
+    queue: VecDeque<Arc<Notify>>,
 }
 
 /// What a call does next.
@@ -60,6 +62,11 @@ enum Step {
 }
 
 impl State {
+    fn wake_first(&self) {
+        // It keeps the notice if it is not waiting at the moment.
+        self.queue.iter().take(1).for_each(|first| first.notify_one());
+    }
+
     fn step(&self, points: u64, shared: bool, now: Millis) -> Step {
         let step = match self.ledger.supply(points, self.in_flight, now) {
             Supply::Unlimited | Supply::Points(_) => Step::Send,
@@ -112,22 +119,26 @@ impl Account {
     ) -> Result<(), TransportError> {
         let begun = Instant::now();
         let spent = |wait: Duration| Err(TransportError::BudgetSpent { budget: cost.budget.clone(), wait });
+        let mut place = None;
         loop {
-            // Before looking, so that nothing is missed in between.
-            let changed = self.changed.notified();
             let left = longest.saturating_sub(begun.elapsed());
             let now = sharing.now();
-            let step = self.take(cost.points, sharing.store.is_some(), now);
+            let Taken { step, is_first, wake } =
+                match self.take(cost.points, sharing.store.is_some(), now, &mut place) {
+                    Some(taken) => taken,
+                    None => return Ok(()),
+                };
             let (wait, ends_at) = match step {
-                Step::Send => return Ok(()),
+                Step::Wait(until) => (limits::BUDGET_LOOK, Some(until)),
+                // Others came before.
+                _ if !is_first => (limits::BUDGET_LOOK, None),
                 Step::Lease => match self.lease(cost, sharing).await {
                     Grant::Points(_) => continue,
                     Grant::Busy => (limits::BUDGET_POLL, None),
                     Grant::Short(until) => (limits::BUDGET_LOOK, Some(until)),
                 },
                 Step::Busy => (limits::BUDGET_POLL, None),
-                Step::Listen => (limits::BUDGET_LOOK, None),
-                Step::Wait(until) => (limits::BUDGET_LOOK, Some(until)),
+                Step::Send | Step::Listen => (limits::BUDGET_LOOK, None),
             };
             let ends_in = ends_at.map(|at| Duration::from_millis(at.saturating_sub(now)));
             if let Some(ends_in) = ends_in.filter(|ends_in| *ends_in > left) {
@@ -137,19 +148,35 @@ impl Account {
                 return spent(wait);
             }
             // In slices, because clocks are set, and machines sleep.
-            let _ = tokio::time::timeout(wait.min(left).min(ends_in.unwrap_or(wait)), changed).await;
+            let _ = tokio::time::timeout(wait.min(left).min(ends_in.unwrap_or(wait)), wake.notified()).await;
         }
     }
 
-    /// Counts a call as sent, if it may be sent.
-    fn take(&self, points: u64, shared: bool, now: Millis) -> Step {
+    /// Counts a call as sent, if it may be sent, and returns `None`. Otherwise it gets a place in the queue, unless it has one.
+    fn take<'a>(
+        &'a self,
+        points: u64,
+        shared: bool,
+        now: Millis,
+        place: &mut Option<Place<'a>>,
+    ) -> Option<Taken> {
         let mut state = self.state();
         let step = state.step(points, shared, now);
-        if matches!(step, Step::Send) {
+        let is_first = match (&*place, state.queue.front()) {
+            (Some(place), Some(first)) => Arc::ptr_eq(&place.wake, first),
+            (_, first) => first.is_none(),
+        };
+        if is_first && matches!(step, Step::Send) {
             state.in_flight = state.in_flight.saturating_add(points);
             state.leased = state.leased.saturating_sub(points);
+            return None;
         }
-        step
+        let place = place.get_or_insert_with(|| {
+            let wake = Arc::<Notify>::default();
+            state.queue.push_back(Arc::clone(&wake));
+            Place { account: self, wake }
+        });
+        Some(Taken { step, is_first, wake: Arc::clone(&place.wake) })
     }
 
     /// Takes a lease, unless another task has done so.
@@ -183,7 +210,6 @@ impl Account {
                 // Some of what there was before may have been spent meanwhile.
                 state.leased = state.leased.saturating_add(leased).saturating_sub(before);
                 state.lease_ends = now.saturating_add(millis(limits::BUDGET_LEASE) / 2);
-                self.changed.notify_waiters();
             }
             Grant::Busy => state.busy_until = now.saturating_add(BUSY),
             Grant::Short(_) => {}
@@ -220,9 +246,9 @@ impl Account {
             } else {
                 None
             };
+            state.wake_first();
             (tell, waits)
         };
-        self.changed.notify_waiters();
         if let (Some(later), Some(store)) = (tell, &sharing.store) {
             self.tell(Arc::clone(store), cost.key.clone(), sharing.clone(), later);
         }
@@ -260,6 +286,28 @@ impl Account {
                 tracing::debug!(%error, "what is left of a budget could not be stored");
             }
         });
+    }
+}
+
+/// What became of an attempt to be sent that has to wait.
+struct Taken {
+    step: Step,
+    is_first: bool,
+    /// What it is woken by.
+    wake: Arc<Notify>,
+}
+
+/// The place of a call in the queue. When it leaves, whether or not it was sent, the next one has its turn.
+struct Place<'a> {
+    account: &'a Account,
+    wake: Arc<Notify>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut state = self.account.state();
+        state.queue.retain(|wake| !Arc::ptr_eq(wake, &self.wake));
+        state.wake_first();
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
         defs::LabelerViewDetailed,
         get_services::{self, GetServices, OutputViewsItem},
     },
-    bsky::moderation::{LabelDefinition, LabelDefinitions},
+    bsky::moderation::{self, LabelDefinition, LabelDefinitions},
     types::Did,
     xrpc::{Call, Caller, Error, Transport},
 };
@@ -18,7 +18,7 @@ use crate::{
 mod tests;
 
 /// The labeler of Bluesky's own moderators.
-pub const BLUESKY: Did = Did::__literal("did:plc:ar7c4by46qjdydhdevvrndac");
+pub const BLUESKY: Did = moderation::BLUESKY;
 
 /// How many labelers are requested at once, so that the address of the request does not become too long.
 const AT_ONCE: usize = 25;

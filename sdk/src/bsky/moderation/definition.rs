@@ -14,6 +14,9 @@ use crate::{
     types::{Did, Language},
 };
 
+/// The labeler of Bluesky's own moderators.
+pub(in crate::bsky) const BLUESKY: Did = Did::__literal("did:plc:ar7c4by46qjdydhdevvrndac");
+
 /// What a viewer wants to happen to content with a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

@@ -50,6 +50,7 @@ use std::{
 };
 
 pub use decision::{Cause, CauseKind, CauseSource, Decision, LabelCause, Treatment};
+pub(super) use definition::BLUESKY;
 pub use definition::{LabelDefinition, LabelDefinitions, LabelSetting, LabelTarget};
 pub use effects::{Context, Effect, Effects};
 pub use muted_words::{MutedWordMatch, Passage};
@@ -65,7 +66,6 @@ use crate::{
         },
         com::atproto::label::defs::Label,
     },
-    bsky::labelers,
     types::{AtUri, Did},
     xrpc::Labeler,
 };
@@ -173,7 +173,7 @@ impl Moderation {
     pub fn accepted_labelers(&self) -> Vec<Labeler> {
         let mut dids: Vec<_> = self.labelers.keys().filter(|did| did.is_valid()).cloned().collect();
         dids.sort();
-        let accept = |did| if did == labelers::BLUESKY { Labeler::redacting(did) } else { Labeler::new(did) };
+        let accept = |did| if did == BLUESKY { Labeler::redacting(did) } else { Labeler::new(did) };
         dids.into_iter().map(accept).collect()
     }
 

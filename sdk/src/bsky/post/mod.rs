@@ -22,6 +22,9 @@
 
 mod account;
 mod builder;
+#[cfg(fuzzing)]
+#[allow(missing_docs)]
+pub mod fuzzing;
 mod image;
 mod link_card;
 mod page;

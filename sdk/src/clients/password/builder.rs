@@ -1,6 +1,6 @@
 //! The builder of a password client.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use zeroize::Zeroizing;
 
@@ -18,6 +18,7 @@ use crate::{
     session::Pace,
     store::{MemoryStore, Store},
     types::{AtIdentifier, Did, NotAnAccount},
+    xrpc::CallSettings,
 };
 
 /// Configures a [`PasswordClient`] and signs in. Created by [`PasswordClient::builder`].
@@ -39,6 +40,8 @@ pub struct PasswordClientBuilder {
     http: HttpOptions,
     plain_text: PlainText,
     store: Option<Arc<dyn Store>>,
+    lifetime: Option<Duration>,
+    settings: CallSettings,
     pace: Pace,
 }
 
@@ -87,6 +90,8 @@ impl PasswordClientBuilder {
             http: HttpOptions::default(),
             plain_text: PlainText::OnThisMachine,
             store: None,
+            lifetime: None,
+            settings: CallSettings::new(),
             pace: Pace::default(),
         }
     }
@@ -170,6 +175,48 @@ impl PasswordClientBuilder {
         self
     }
 
+    /// Sets how long the session is stored after it was last refreshed.
+    ///
+    /// By default, as long as the common servers refresh it: 90 days. A session that is in use is refreshed long before that. One
+    /// day is added, because clocks may be wrong. A session that expires is removed without being revoked.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use atproto_sdk::{PasswordClientBuilder, store::FileStore};
+    ///
+    /// # async fn example(password: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// let bot = PasswordClientBuilder::new()
+    ///     .store(FileStore::open("bot-session.json")?)
+    ///     .session_lifetime(Duration::from_secs(7 * 24 * 3600))
+    ///     .resume_or_sign_in("bot.example.com", password)
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn session_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = Some(lifetime);
+        self
+    }
+
+    /// Sets how the client makes its calls, also the one with which it signs in. A pacing is for the calls that follow.
+    ///
+    /// A session that has ended is replaced with a single request and a time limit of its own, because others wait for it.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use atproto_sdk::{PasswordClientBuilder, xrpc::CallSettings};
+    ///
+    /// # async fn example(password: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// let settings = CallSettings::new().timeout(Duration::from_secs(5));
+    /// let bot = PasswordClientBuilder::new().call_settings(settings).sign_in("bot.example.com", password).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn call_settings(mut self, settings: CallSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
     /// Signs in. `identifier` is a handle or a DID as people type them, or an email address if the URL of the PDS is given. A
     /// stored session of this account is replaced.
     ///
@@ -230,8 +277,10 @@ impl PasswordClientBuilder {
         };
         let keeps_password = self.store.is_some();
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
-        let slot = SessionSlot::new(store, plain.origin(), &identifier);
+        let slot = SessionSlot::new(store, plain.origin(), &identifier, self.lifetime);
         let credentials = Credentials { identifier, password: Zeroizing::new(password.to_owned()) };
+        let settings = self.settings.of_client(limits::PLAIN_CALL);
+        let plain = plain.with_settings(settings);
         Ok(Start { plain, slot, did, credentials, keeps_password, pace: self.pace })
     }
 }
@@ -292,6 +341,7 @@ impl Start {
             self.slot.store,
             session.account.clone(),
             credentials,
+            self.slot.lifetime,
             self.pace,
         );
         PasswordClient::new(context, &key)

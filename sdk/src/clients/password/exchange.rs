@@ -30,7 +30,8 @@ pub(super) enum Answer {
     Failed(RefreshFailure),
 }
 
-/// Creates a session at the server. Without retries, a single request is sent, with a limit for when the session is locked.
+/// Creates a session at the server, by the settings of the client but without its pacing. Without retries, a single request is
+/// sent, with a limit for when the session is locked.
 pub(super) async fn create(
     plain: &PlainClient,
     identifier: &str,
@@ -39,6 +40,7 @@ pub(super) async fn create(
 ) -> Result<(PasswordAccount, Tokens), PasswordError> {
     let input = create_session::Input::new(identifier, password);
     let call = Call::<CreateSession>::new(Caller::new(plain), create_session::Params::new(), input);
+    let call = call.without_pacing();
     let call = if retries { call } else { call.without_retry().timeout(limits::AUTHORIZATION_SERVER) };
     let session = call.await.map_err(|error| PasswordError::SignIn(Box::new(error)))?;
     let NewSession { account, tokens } = session.deserialize().map_err(|_| PasswordError::Answer)?;

@@ -199,13 +199,13 @@ impl PasswordClient {
     }
 
     fn new(context: PasswordContext, key: &PasswordKey) -> Self {
-        let account = context.account();
+        let (account, settings) = (context.account(), context.plain.settings().clone());
         let active = ActiveSessions::default().get(key, || ());
         Self {
             session: SessionHandle::new(Arc::new(context), active),
             did: account.did.clone(),
             handle: account.handle.clone(),
-            settings: CallSettings::new().of_client(limits::PLAIN_CALL),
+            settings,
         }
     }
 

@@ -56,11 +56,12 @@ impl PasswordContext {
         store: Arc<dyn Store>,
         account: PasswordAccount,
         credentials: Option<Credentials>,
+        lifetime: Option<Duration>,
         pace: Pace,
     ) -> Self {
         Self {
             plain,
-            sessions: SessionRepository::new(store, end_of_storage),
+            sessions: SessionRepository::new(store, move |_, now| end_of_storage(lifetime, now)),
             process: ProcessId::generate(),
             pace,
             credentials,

@@ -1,6 +1,6 @@
 //! The stored form of a password session.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -76,13 +76,7 @@ pub(super) struct Over {
 }
 
 impl Over {
-    pub(super) fn new(
-        by: &ProcessId,
-        wait: std::time::Duration,
-        attempts: u32,
-        refused: bool,
-        detail: String,
-    ) -> Self {
+    pub(super) fn new(by: &ProcessId, wait: Duration, attempts: u32, refused: bool, detail: String) -> Self {
         let at = unix_now();
         let not_before = at.saturating_add_unsigned(wait.as_secs());
         Self { by: by.as_str().to_owned(), at, not_before, attempts, refused, problem: None, detail }
@@ -90,7 +84,7 @@ impl Over {
 
     /// How long this process must wait before it tries again. A process that has been started since may have another password,
     /// so it does not wait for as long. Clocks that were set meanwhile prolong no wait.
-    pub(super) fn wait(&self, process: &ProcessId) -> std::time::Duration {
+    pub(super) fn wait(&self, process: &ProcessId) -> Duration {
         let now = unix_now();
         let longest = if self.by == process.as_str() {
             self.not_before.saturating_sub(self.at)
@@ -99,7 +93,7 @@ impl Over {
             self.not_before.saturating_sub(self.at).min(restarted)
         };
         let left = self.at.saturating_add(longest).saturating_sub(now).min(longest);
-        std::time::Duration::from_secs(u64::try_from(left).unwrap_or(0))
+        Duration::from_secs(u64::try_from(left).unwrap_or(0))
     }
 }
 
@@ -181,10 +175,11 @@ impl StoredSession for PasswordSession {
     }
 }
 
-/// When a session that is written now expires in the store, in Unix seconds: the server does not refresh a session that has not
-/// been refreshed for longer.
-pub(super) fn end_of_storage(_: &PasswordSession, now: i64) -> i64 {
-    now.saturating_add_unsigned((limits::PASSWORD_SESSION + limits::SESSION_GRACE).as_secs())
+/// When a session that is written now expires in the store, in Unix seconds. By default, when the server would not refresh it
+/// any more, because it has not been refreshed for longer.
+pub(super) fn end_of_storage(lifetime: Option<Duration>, now: i64) -> i64 {
+    let lifetime = lifetime.unwrap_or(limits::PASSWORD_SESSION).min(limits::LONGEST_SESSION);
+    now.saturating_add_unsigned((lifetime + limits::SESSION_GRACE).as_secs())
 }
 
 /// Identifies the session of an account that is named by an identifier.
@@ -214,13 +209,20 @@ impl fmt::Display for PasswordKey {
 pub(super) struct SessionSlot {
     pub(super) store: Arc<dyn Store>,
     key: String,
+    /// How long a session is stored that is not refreshed.
+    pub(super) lifetime: Option<Duration>,
 }
 
 impl SessionSlot {
-    pub(super) fn new(store: Arc<dyn Store>, origin: &str, identifier: &str) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        origin: &str,
+        identifier: &str,
+        lifetime: Option<Duration>,
+    ) -> Self {
         // Hashed, because the identifier can be an email address.
         let name = URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{origin} {identifier}").as_bytes()));
-        Self { store, key: format!("password/{name}") }
+        Self { store, key: format!("password/{name}"), lifetime }
     }
 
     /// The key of the session, once its account is known.
@@ -250,7 +252,7 @@ impl SessionSlot {
     pub(super) async fn write(&self, session: &PasswordSession) -> Result<Version, SessionStoreError> {
         let format = |source| SessionStoreError::Format { session: "with a password".to_owned(), source };
         let bytes = session.to_bytes().map_err(format)?;
-        let end = Some(end_of_storage(session, unix_now()));
+        let end = Some(end_of_storage(self.lifetime, unix_now()));
         limited(limits::STORE_OPERATION, self.store.put(&self.key, &bytes, end, Expected::Any)).await
     }
 }
@@ -258,8 +260,6 @@ impl SessionSlot {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::time::Duration;
-
     use super::*;
     use crate::store::MemoryStore;
 
@@ -280,7 +280,7 @@ mod tests {
     #[tokio::test]
     async fn stored_sessions_expire_unless_they_are_written_again() {
         let store = MemoryStore::new();
-        let slot = SessionSlot::new(Arc::new(store.clone()), "https://pds.example", "alice");
+        let slot = SessionSlot::new(Arc::new(store.clone()), "https://pds.example", "alice", None);
         // Written by an earlier version, without an end.
         let old = br#"{"v":1,"did":"did:plc:ewvi7nxzyoun6zhxrhs64oiz","accessJwt":"a","refreshJwt":"r"}"#;
         store.put(&slot.key, old, None, Expected::Absent).await.unwrap();

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,7 +17,10 @@ use crate::{
     limits,
     session::{Pace, SessionError},
     store::{Entry, Expected, Lease, MemoryStore, RenewLease, Store, StoreError, StoreLock, Version},
-    xrpc::{AccountProblem, BoxFuture, Error, ErrorKind, ReauthenticateReason, TransportError},
+    xrpc::{
+        AccountProblem, BoxFuture, CallSettings, DecodeError, Error, ErrorKind, PacedCall, Pacing,
+        ReauthenticateReason, RequestBody, Transport as _, TransportError, Turn,
+    },
 };
 
 const CREATE: &str = "/xrpc/com.atproto.server.createSession";
@@ -549,4 +555,68 @@ async fn signing_out_does_not_remove_the_session_of_another_account_in_the_same_
     assert!(world.store.get(&key).await.unwrap().is_some());
     let revoked = world.stub.received_at(DELETE);
     assert_eq!((revoked.len(), revoked[0].header("authorization")), (1, Some("Bearer r-a0")));
+}
+
+#[tokio::test]
+async fn the_settings_for_calls_are_those_of_the_sign_in_too() {
+    let stub = Stub::start().await.unwrap();
+    stub.answer(CREATE, session("a0", &format!(r#", "long": "{}""#, "x".repeat(2000))));
+    stub.answer(GET, Answer::json(format!(r#"{{"did": "{DID}", "handle": "alice.example"}}"#)));
+    let builder =
+        |settings: CallSettings| PasswordClient::builder(stub.url()).call_settings(settings).pace(pace());
+    let small = CallSettings::new().max_response_size(1000);
+    let error = builder(small).sign_in("alice.example", "secret").await.unwrap_err();
+    let PasswordError::SignIn(error) = error else { panic!("{error:?}") };
+    assert!(matches!(*error, Error::Decode(DecodeError::TooLarge { limit: 1000, .. })), "{error:?}");
+
+    // A budget is for the calls that follow.
+    let paced = Arc::new(AtomicUsize::new(0));
+    let settings = CallSettings::new().pacing(Counted(Arc::clone(&paced))).timeout(Duration::from_secs(7));
+    let client = builder(settings).sign_in("alice.example", "secret").await.unwrap();
+    assert_eq!(paced.load(Ordering::SeqCst), 0);
+    call(&client).await.unwrap();
+    assert_eq!(paced.load(Ordering::SeqCst), 1);
+    assert_eq!(client.settings().time_limit(&RequestBody::Empty, &http::HeaderMap::new()), Duration::from_secs(7));
+    // Without settings, everything is as before.
+    let client = PasswordClient::sign_in(&stub.url(), "alice.example", "secret").await.unwrap();
+    assert_eq!(client.settings().time_limit(&RequestBody::Empty, &http::HeaderMap::new()), limits::PLAIN_CALL);
+}
+
+/// Counts the calls that wait for it.
+struct Counted(Arc<AtomicUsize>);
+
+impl Pacing for Counted {
+    fn turn<'a>(&'a self, _: PacedCall<'a>) -> BoxFuture<'a, Result<Turn, TransportError>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async { Ok(Turn::free()) })
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_stored_for_as_long_as_was_said_also_after_a_refresh() {
+    let day = 24 * 3600;
+    for (lifetime, days) in [(None, 91), (Some(Duration::from_secs(7 * 24 * 3600)), 8)] {
+        let stub = Stub::start().await.unwrap();
+        stub.answer(CREATE, session("a0", ""));
+        stub.answer(GET, named(400, "ExpiredToken"));
+        stub.answer(REFRESH, session("a1", ""));
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let builder = PasswordClient::builder(stub.url()).shared_store(Arc::clone(&store)).pace(pace());
+        let builder = match lifetime {
+            Some(lifetime) => builder.session_lifetime(lifetime),
+            None => builder,
+        };
+        let client = builder.resume_or_sign_in("alice.example", "secret").await.unwrap();
+        let key = store.list("password/").await.unwrap().remove(0);
+        let left = async || {
+            let entry = store.get(&key).await.unwrap().unwrap();
+            (entry.version, entry.expires_at.unwrap() - crate::clock::unix_now())
+        };
+        let (signed_in, end) = left().await;
+        assert!((days * day - 60..=days * day).contains(&end), "{end}");
+        let _ = call(&client).await;
+        let (refreshed, end) = left().await;
+        assert_ne!(refreshed, signed_in);
+        assert!((days * day - 60..=days * day).contains(&end), "{end}");
+    }
 }

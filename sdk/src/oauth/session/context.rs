@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     SessionEnd, SessionEvent, SessionId, SessionStoreError, account_moves::AccountMoves, events::Events,
-    nonces::SessionNonces, record::SessionRecord, repository::SessionLimits,
+    nonces::SessionNonces, record::SessionRecord, storage_limits::SessionLimits,
 };
 use crate::{
     http_client::HttpClient,

@@ -16,6 +16,7 @@ mod refresh;
 mod repository;
 mod sign_out;
 mod signing;
+mod storage_limits;
 
 pub(crate) use context::{AppContext, AppSettings};
 pub(crate) use events::{Events, Listener};
@@ -24,10 +25,10 @@ pub(crate) use handle::{CachedSession, SessionHandle};
 pub use id::{InvalidSessionId, SessionId};
 pub use info::SessionInfo;
 pub(crate) use record::{SessionRecord, SessionServers};
-pub(crate) use repository::SessionLimits;
 pub use sign_out::{SignOut, SignOutError};
 #[cfg(feature = "axum")]
 pub(crate) use sign_out::{SignOutInProgress, begin_sign_out};
 pub(crate) use sign_out::{sign_out, sign_out_all, sign_out_excess};
+pub(crate) use storage_limits::SessionLimits;
 
 use crate::session::{SessionFormatError, SessionStoreError};

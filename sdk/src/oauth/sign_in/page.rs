@@ -1,7 +1,7 @@
 //! The pages of the local callback server.
 
 use super::CallbackError;
-use crate::types::Did;
+use crate::{html::escape, types::Did};
 
 /// A small HTML page with its HTTP status.
 #[derive(Debug)]
@@ -69,21 +69,6 @@ impl Page {
         )
         .into_bytes()
     }
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            _ => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

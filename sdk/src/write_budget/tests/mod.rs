@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use tokio::{task::JoinSet, time::Instant};
 
 use super::WriteBudget;
@@ -178,6 +179,77 @@ async fn x13_a_day_is_not_waited_for() {
     assert!(budget.contains(ALICE), "{budget}");
     tokio::time::sleep(*wait).await;
     create(&client).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_wait_are_sent_in_the_order_in_which_they_came() {
+    let pds = Pds::new();
+    let client = Client::new(&pds, ALICE, budget(&pds));
+    create(&client).await.unwrap();
+    pds.take(ALICE, 4990);
+    create(&client).await.unwrap();
+    // Four points are left of the hour: enough for one create.
+    let begun = Instant::now();
+    let mut waiting = JoinSet::new();
+    let collection = || Nsid::new("com.example.item").unwrap();
+    for n in 0..300 {
+        let client = client.clone();
+        waiting.spawn(async move {
+            let record = Unknown::from_serde(&serde_json::json!({"n": n})).unwrap();
+            let input = create_record::Input::new(Did::new(ALICE).unwrap(), collection(), record);
+            ComAtprotoRepo::over(&client).create_record(input).await.map(drop)
+        });
+        // Each has its place before the next one comes.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // One that is given up, and a cheaper one behind all of them, for which there is still a point.
+    assert!(tokio::time::timeout(Duration::from_secs(1), create(&client)).await.is_err());
+    let key = RecordKey::new("self").unwrap();
+    let input = delete_record::Input::new(Did::new(ALICE).unwrap(), collection(), key);
+    ComAtprotoRepo::over(&client).delete_record(input).await.unwrap();
+    assert!(begun.elapsed() > HOUR / 2, "it overtakes nobody: {:?}", begun.elapsed());
+    while let Some(done) = waiting.join_next().await {
+        done.unwrap().unwrap();
+    }
+    assert_eq!((pds.accepted(), pds.refused()), (303, 0));
+    assert_eq!(pds.sent(), (0..300).collect::<Vec<u64>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_in_front_that_fails_or_is_dropped_lets_the_others_pass() {
+    let pds = Pds::new();
+    let client = Client::new(&pds, ALICE, budget(&pds));
+    create(&client).await.unwrap();
+    pds.take(ALICE, 4993);
+    create(&client).await.unwrap();
+    let mut calls: Vec<_> = (0..5).map(|_| Box::pin(create(&client))).collect();
+    for call in &mut calls {
+        assert!(call.now_or_never().is_none());
+    }
+    // One point is left, and all wait behind the first one, until that and others are dropped.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let last = calls.pop().unwrap();
+    drop(calls);
+    let begun = Instant::now();
+    last.await.unwrap();
+    assert!(begun.elapsed() < HOUR + HOUR / 60, "{:?}", begun.elapsed());
+
+    // One that does not wait for so long fails at once, wherever it stands.
+    pds.take(ALICE, 4993);
+    create(&client).await.unwrap();
+    let long = tokio::spawn({
+        let client = client.clone();
+        async move { create(&client).await }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let begun = Instant::now();
+    let collection = Nsid::new("com.example.item").unwrap();
+    let input =
+        create_record::Input::new(Did::new(ALICE).unwrap(), collection, Unknown::from_json("{}").unwrap());
+    let error = ComAtprotoRepo::over(&client).create_record(input).timeout(Duration::from_secs(9)).await;
+    assert!(matches!(error, Err(Error::Transport(TransportError::BudgetSpent { .. }))), "{error:?}");
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    long.await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,6 +44,8 @@ struct Counted {
     refused: usize,
     at_once: usize,
     most_at_once: usize,
+    /// The numbers in the records that were sent, in this order.
+    sent: Vec<u64>,
 }
 
 struct Status {
@@ -78,6 +80,10 @@ impl Pds {
 
     pub(super) fn most_at_once(&self) -> usize {
         self.counted.lock().unwrap().most_at_once
+    }
+
+    pub(super) fn sent(&self) -> Vec<u64> {
+        self.counted.lock().unwrap().sent.clone()
     }
 
     /// Points that another app takes.
@@ -191,6 +197,9 @@ impl Transport for Client {
                 let mut counted = self.pds.counted.lock().unwrap();
                 counted.at_once += 1;
                 counted.most_at_once = counted.most_at_once.max(counted.at_once);
+                let body = PacedCall::new(None, &request).body.cloned().unwrap_or_default();
+                let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+                counted.sent.extend(body["record"]["n"].as_u64());
             }
             // On the way there and back, so that answers arrive in another order.
             tokio::time::sleep(crate::random::part_of(Duration::from_millis(40))).await;

@@ -90,12 +90,10 @@ fn little_short(file: &[u8], at: usize) -> Option<u32> {
 }
 
 fn png(file: &[u8]) -> Option<Size> {
-    if file.get(12..16)? != b"IHDR" {
-        return None;
-    }
+    let head = parts::png(file).next().filter(|chunk| &chunk.name == b"IHDR")?.content;
     let exif = parts::png(file).find(|chunk| &chunk.name == b"eXIf" && !chunk.is_cut);
     let orientation = exif.and_then(|chunk| exif::orientation(chunk.content));
-    Some((big(file, 16)?, big(file, 20)?, orientation.unwrap_or(1)))
+    Some((big(head, 0)?, big(head, 4)?, orientation.unwrap_or(1)))
 }
 
 fn gif(file: &[u8]) -> Option<Size> {
@@ -103,20 +101,22 @@ fn gif(file: &[u8]) -> Option<Size> {
 }
 
 fn webp(file: &[u8]) -> Option<Size> {
-    let three = |at: usize| Some(little_short(file, at)? | u32::from(*file.get(at + 2)?) << 16);
-    match file.get(12..16)? {
+    // Where else a size may stand does not matter: a decoder looks into the first chunk.
+    let Part { name, content: head, .. } = parts::webp(file).next()?;
+    let three = |at: usize| Some(little_short(head, at)? | u32::from(*head.get(at + 2)?) << 16);
+    match &name {
         // Only this kind can have other chunks than the picture.
         b"VP8X" => {
             let exif = parts::webp(file).find(|chunk| &chunk.name == b"EXIF" && !chunk.is_cut);
             let orientation = exif.and_then(|chunk| exif::orientation(chunk.content));
-            Some((three(24)? + 1, three(27)? + 1, orientation.unwrap_or(1)))
+            Some((three(4)? + 1, three(7)? + 1, orientation.unwrap_or(1)))
         }
-        b"VP8L" if *file.get(20)? == 0x2f => {
-            let bits = little(file, 21)?;
+        b"VP8L" if *head.first()? == 0x2f => {
+            let bits = little(head, 1)?;
             Some(((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1, 1))
         }
-        b"VP8 " if file.get(23..26)? == [0x9d, 0x01, 0x2a] => {
-            Some((little_short(file, 26)? & 0x3fff, little_short(file, 28)? & 0x3fff, 1))
+        b"VP8 " if head.get(3..6)? == [0x9d, 0x01, 0x2a] => {
+            Some((little_short(head, 6)? & 0x3fff, little_short(head, 8)? & 0x3fff, 1))
         }
         _ => None,
     }

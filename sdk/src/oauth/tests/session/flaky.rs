@@ -36,6 +36,8 @@ pub(super) struct Control {
     pub(super) before_put: Mutex<Option<Hook>>,
     /// Whether renewing a lease never ends.
     pub(super) renewal_hangs: Arc<AtomicBool>,
+    /// How many removals fail.
+    pub(super) deletes_fail: AtomicI32,
     /// What removals expected.
     pub(super) deletes: Mutex<Vec<Expected<Version>>>,
 }
@@ -49,6 +51,7 @@ impl Default for Control {
             before_delete: Mutex::default(),
             before_put: Mutex::default(),
             renewal_hangs: Arc::default(),
+            deletes_fail: AtomicI32::new(0),
             deletes: Mutex::default(),
         }
     }
@@ -104,6 +107,9 @@ impl Store for Flaky {
                 hook().await;
             }
             self.control.deletes.lock().unwrap().push(expected);
+            if self.control.deletes_fail.fetch_sub(1, Ordering::SeqCst) > 0 {
+                return Err(StoreError::backend(std::io::Error::other("disk full")));
+            }
             self.inner.delete(key, expected).await
         })
     }

@@ -40,6 +40,34 @@ async fn tokens_that_cannot_be_stored_are_stored_even_if_nobody_calls() {
 }
 
 #[tokio::test]
+async fn an_ended_session_that_could_not_be_removed_is_removed_later() {
+    let world = World::new(-10).await;
+    world.control.deletes_fail.store(3, Ordering::SeqCst);
+    world.stub.answer(&[Answer::InvalidGrant]);
+    let ended = reason(get(&world.client).await.unwrap_err());
+    assert!(world.stored().await.is_some(), "{ended:?}");
+    let removed = async {
+        while world.stored().await.is_some() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), removed).await.unwrap();
+    assert_eq!(reason(get(&world.client).await.unwrap_err()), ended);
+
+    // What somebody else has stored meanwhile stays.
+    let world = World::new(-10).await;
+    world.control.deletes_fail.store(1, Ordering::SeqCst);
+    world.stub.answer(&[Answer::InvalidGrant]);
+    get(&world.client).await.unwrap_err();
+    let mut newer = world.stored().await.unwrap();
+    newer.access_token = "newer".to_owned().into();
+    world.shared.sessions.put(world.client.session_id(), &newer, Expected::Any).await.unwrap();
+    tokio::time::sleep(pace().store_again * 5).await;
+    assert_eq!(*world.stored().await.unwrap().access_token, *"newer");
+    assert_eq!(world.control.deletes.lock().unwrap().len(), 1, "it was not tried again");
+}
+
+#[tokio::test]
 async fn nobody_else_refreshes_while_new_tokens_wait_for_the_store() {
     let world = World::new(-10).await;
     world.puts_left(1);
