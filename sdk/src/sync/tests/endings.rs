@@ -103,6 +103,9 @@ async fn a_stream_that_waits_for_its_states_is_seen_in_the_log() {
     let (server, store) = (server(40).await, Arc::new(MemoryStore::new()) as Arc<dyn Store>);
     let mut events = events(&server, &store, Slow(Duration::from_secs(86_400)), 16);
     process(&mut events, 8).await;
+    while let Ok(next) = timeout(Duration::from_secs(1), events.next()).await {
+        next.unwrap().unwrap().ack();
+    }
     pause();
     assert!(timeout(Duration::from_secs(35), events.next()).await.is_err(), "there is no room");
     let reports = logged.reports();
