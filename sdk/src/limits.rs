@@ -123,6 +123,9 @@ pub(crate) const LONGEST_CURSOR_RETRY: Duration = seconds(10);
 /// For saving the cursor a last time, when a stream ends.
 #[cfg(feature = "stream")]
 pub(crate) const CURSOR_END: Duration = seconds(30);
+/// For ending a verified stream: for the states of repositories, and then for the cursor, which has its own limit in it.
+#[cfg(feature = "stream")]
+pub(crate) const VERIFIED_END: Duration = seconds(120);
 
 /// The wait before a cursor is saved again, after so many failures.
 #[cfg(feature = "stream")]
@@ -147,6 +150,9 @@ pub(crate) const SIGNER_CACHE: Duration = days(1);
 /// How often an account is looked up again because of signatures that are not valid.
 #[cfg(feature = "stream")]
 pub(crate) const SIGNER_REFRESH: Duration = seconds(10);
+/// How long all events of an account wait that is looked up, however many they are, if what is dropped is lost.
+#[cfg(feature = "stream")]
+pub(crate) const LOOKUP_PATIENCE: Duration = seconds(2);
 /// How often a look-up that failed for the moment is made before an event is refused.
 #[cfg(feature = "stream")]
 pub(crate) const SIGNER_ATTEMPTS: u32 = 3;
@@ -515,6 +521,21 @@ mod tests {
         assert!(FIRST_REPAIR_PAUSE < REPAIR_HELD && REPAIR_HELD < LONGEST_REPAIR_PAUSE);
         // Otherwise the longest pause would be forgotten before it is over.
         assert!(LONGEST_REPAIR_PAUSE < REPAIR_FORGOTTEN);
+    }
+
+    #[cfg(feature = "stream")]
+    #[test]
+    fn a_verified_stream_that_ends_has_time_for_its_states_before_its_cursor() {
+        // An attempt that hangs leaves time for another one.
+        assert!(CURSOR_END + STREAM_CLOSE + STORE_OPERATION * 2 < VERIFIED_END);
+        assert!(STORE_OPERATION < CURSOR_END);
+    }
+
+    #[cfg(feature = "stream")]
+    #[test]
+    fn one_account_that_is_looked_up_does_not_hold_up_others_for_long() {
+        // A look-up fails after that, and is then tried again.
+        assert!(LOOKUP_PATIENCE < FETCH && FIRST_RETRY * 2 < LOOKUP_PATIENCE);
     }
 
     #[cfg(feature = "stream")]

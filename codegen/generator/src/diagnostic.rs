@@ -174,6 +174,16 @@ pub enum Problem {
     /// A list says the same twice; the second is ignored.
     #[error("expected every entry once, found {0} again (ignored)")]
     Repeated(String),
+    /// A subscription that names a subprotocol which does not exist (L14).
+    #[error("expected the subprotocol {expected}, found {found} (ignored){}", hint(suggestion))]
+    UnknownSubprotocol {
+        /// The subprotocols that there are.
+        expected: String,
+        /// What stands there.
+        found: String,
+        /// What was probably meant.
+        suggestion: Option<String>,
+    },
     /// A permission for a resource that permission sets do not know (L11).
     #[error("expected the resource `repo` or `rpc`, found `{0}` (permission ignored)")]
     UnknownResource(String),

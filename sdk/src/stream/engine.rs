@@ -25,6 +25,7 @@ use super::{
     options::StreamOptions,
     positions::{Positions, Verdict},
     protocol::{Protocol, Read},
+    report,
 };
 use crate::{
     limits,
@@ -171,6 +172,11 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
         self.meter.stats(self.batch.len() + waiting, self.positions.after())
     }
 
+    /// When the last message was read.
+    pub(super) fn last_read(&self) -> Option<Instant> {
+        self.meter.last()
+    }
+
     /// Ends the stream, and says goodbye to the server.
     pub(crate) async fn stop(&mut self) {
         self.batch.clear();
@@ -213,7 +219,6 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
                 State::Reading { connection, .. } => match ready!(connection.poll_receive(cx)) {
                     Received::Messages(messages) => {
                         self.batch = messages;
-                        self.report();
                         Step::Again
                     }
                     Received::Ended(why) => self.interrupt(why),
@@ -302,7 +307,11 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
             self.without = Instant::now();
         }
         Poll::Ready(match read {
-            Some(Ok(Archived::Read(read))) => self.take(read),
+            Some(Ok(Archived::Read(read))) => {
+                // Its files are compressed, so what one message takes of them is unknown.
+                self.meter.count(0);
+                self.take(read)
+            }
             Some(Ok(Archived::Through(position))) => {
                 self.positions.pass(position);
                 Step::Again
@@ -479,6 +488,7 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
                     return step;
                 }
                 if let Some(notice) = time.and_then(|time| self.meter.note_time(time)) {
+                    report::log_lag(self.name(), position, &notice);
                     self.tell(&notice);
                 }
                 self.count_given();
@@ -539,25 +549,6 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
     fn has_restarted(&self, time: Option<SystemTime>) -> bool {
         let (Some(time), Some(last)) = (time, self.last_time) else { return false };
         time.duration_since(last).is_ok_and(|later| later > limits::STREAM_RESTARTED)
-    }
-
-    /// Logs the state of the stream, from time to time.
-    fn report(&mut self) {
-        if !self.meter.is_due() {
-            return;
-        }
-        let Stats { messages, rate, lag, buffered, position, reconnects, .. } = self.stats();
-        let lag_ms = lag.map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX));
-        tracing::debug!(
-            nsid = &**self.name(),
-            messages,
-            histogram.atproto_stream_rate = rate,
-            histogram.atproto_stream_lag_ms = lag_ms,
-            buffered,
-            position,
-            reconnects,
-            "reading stream"
-        );
     }
 }
 

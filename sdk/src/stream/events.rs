@@ -19,6 +19,7 @@ use super::{
     notice::Notice,
     options::StreamOptions,
     protocol::Protocol,
+    report::{self, Reports},
 };
 
 type Item<S> = Result<Event<S>, StreamError<<S as Source>::Error>>;
@@ -29,7 +30,9 @@ type Item<S> = Result<Event<S>, StreamError<<S as Source>::Error>>;
 /// future of [`next`](Self::next) in a `select!`, loses nothing. Dropping the stream closes its connection.
 ///
 /// Polling drives everything but the living connection: while a consumer does not ask for the next event, messages are received
-/// until the buffer is full and pings are answered, but a connection that was lost is not replaced.
+/// and pings answered until the buffer is full, but a connection that was lost is not replaced. When the [buffer](super::Subscribe::buffer)
+/// is full, nothing is read, so the server waits, and its pings are not answered either. If it ends the connection because of that,
+/// the stream goes on after the last message that was given, as after every interruption, when the consumer asks again.
 ///
 /// ```no_run
 /// use atproto_sdk::{
@@ -57,6 +60,7 @@ pub struct Events<'c, S: Source> {
     durable: Option<Durable>,
     /// An event that is given when its position has been saved.
     held: Option<Box<Given<S::Message>>>,
+    reports: Reports,
     has_ended: bool,
 }
 
@@ -76,7 +80,8 @@ impl<'c, S: Source> Events<'c, S> {
             protocol.order(),
             options.after,
         );
-        Self { engine: Engine::new(over, protocol, options), durable, held: None, has_ended: false }
+        let engine = Engine::new(over, protocol, options);
+        Self { engine, durable, held: None, reports: Reports::new(), has_ended: false }
     }
 
     /// Returns the next event, or `None` after an error that has ended the stream.
@@ -89,6 +94,27 @@ impl<'c, S: Source> Events<'c, S> {
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item<S>>> {
+        let polled = self.poll_item(cx);
+        match &polled {
+            Poll::Pending => self.poll_report(cx),
+            Poll::Ready(Some(_)) => {
+                if self.engine.last_read().is_some_and(|now| self.reports.is_due(now)) {
+                    report::log(self.engine.name(), &self.stats());
+                }
+            }
+            Poll::Ready(None) => {}
+        }
+        polled
+    }
+
+    /// Logs the state of the stream from time to time, although nothing comes, or nothing is asked for.
+    pub(crate) fn poll_report(&mut self, cx: &mut Context<'_>) {
+        if self.reports.poll_due(cx) {
+            report::log(self.engine.name(), &self.stats());
+        }
+    }
+
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item<S>>> {
         if self.has_ended {
             return Poll::Ready(None);
         }

@@ -27,7 +27,8 @@ const DECODED_AT_LEAST: usize = 256 << 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Subprotocol {
-    /// `xrpc.v0.cbor`: a header and a payload, both in DAG-CBOR. What servers send that choose none.
+    /// `xrpc.v0.cbor`: a header and a payload, both in DAG-CBOR. What servers send that choose none, unless the lexicon
+    /// [names](crate::xrpc::Subscription::SUBPROTOCOL) another one.
     CborV0,
     /// `xrpc.v1.json`: one object in JSON, which names its type. A draft.
     JsonV1,

@@ -15,7 +15,7 @@ use ring::digest;
 use super::protocol::StreamRequest;
 use crate::{
     random,
-    server_text::{SHORT, excerpt},
+    server_text::{MESSAGE, SHORT, excerpt},
     xrpc::{Deadline, ErrorResponse, Kind, Request, Transport, TransportError, TransportResponse, Upgraded},
 };
 
@@ -152,12 +152,15 @@ fn accepting(key: &str) -> String {
 async fn refusal(nsid: Arc<str>, response: TransportResponse, deadline: Deadline) -> NoStream {
     let (body, response) = response.buffered(deadline).await;
     let (status, headers) = (response.status, &response.headers);
-    let told = ErrorResponse::new(Arc::clone(&nsid), status, headers, &body);
-    if status.is_client_error() || status.is_server_error() {
-        return NoStream::Refused(Box::new(told));
-    }
+    let mut told = ErrorResponse::new(Arc::clone(&nsid), status, headers, &body);
     let mime =
         headers.get(CONTENT_TYPE).map(|mime| excerpt(&String::from_utf8_lossy(mime.as_bytes()), SHORT));
+    if status.is_client_error() || status.is_server_error() {
+        if let Some(mime) = mime.filter(|_| !body.is_empty() && told.json().is_none()) {
+            told.message = Some(page(&mime, told.message.as_deref()));
+        }
+        return NoStream::Refused(Box::new(told));
+    }
     let mut found = match mime {
         Some(mime) => format!("{status} and `{mime}`"),
         None => status.to_string(),
@@ -167,6 +170,16 @@ async fn refusal(nsid: Arc<str>, response: TransportResponse, deadline: Deadline
         found.push_str(&text);
     }
     NoStream::Other(Box::new(NotAStream { nsid, status, found }))
+}
+
+/// What is said of an error that is not in the form of XRPC: its words alone could be anybody's.
+fn page(mime: &str, words: Option<&str>) -> String {
+    let what = if mime.to_ascii_lowercase().contains("html") { "a page" } else { "a document" };
+    let words = words.map(|words| format!(": {words}")).unwrap_or_default();
+    let told = format!(
+        "{what} (`{mime}`) in place of an error in JSON, perhaps of something between here and the server{words}"
+    );
+    excerpt(&told, MESSAGE)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub struct Stats {
     pub connected_since: Option<SystemTime>,
     /// How many messages were received, including those that were not given to the consumer.
     pub messages: u64,
-    /// How many bytes the messages had.
+    /// How many bytes the messages had, without those of an archive.
     pub bytes: u64,
     /// How many of the messages were dropped, because they had been given before.
     pub repeated: u64,
@@ -31,6 +31,9 @@ pub struct Stats {
     /// How old the newest message was when it was read, by the clock of this machine. `None` if messages do not say
     /// when they were sent.
     pub lag: Option<Duration>,
+    /// When the last message was read, by the clock of this machine. `None` if there was none. A server that is there, which pings
+    /// find out, can have stopped sending all the same.
+    pub last_message: Option<SystemTime>,
     /// How many messages have been received and not been given to the consumer.
     pub buffered: usize,
     /// How many events have been given and not been acknowledged, in a stream that can be [resumed](super::Subscribe::resume).
@@ -49,18 +52,20 @@ pub(super) struct Meter {
     pub(super) skipped: u64,
     pub(super) connections: u64,
     lag: Option<Duration>,
+    /// When the last message was read, since the beginning.
+    last: Option<Duration>,
+    /// A moment of this second, since the beginning and by the clock of the system, which need not be asked for every message.
+    anchor: (Duration, SystemTime),
     behind: bool,
     /// Messages of each of the last seconds, and the second of the last one.
     counts: [u64; WINDOW],
     second: u64,
-    reported: Instant,
 }
 
 impl Meter {
     pub(super) fn new() -> Self {
-        let now = Instant::now();
         Self {
-            begun: now,
+            begun: Instant::now(),
             connected_since: None,
             messages: 0,
             bytes: 0,
@@ -68,10 +73,11 @@ impl Meter {
             skipped: 0,
             connections: 0,
             lag: None,
+            last: None,
+            anchor: (Duration::ZERO, SystemTime::now()),
             behind: false,
             counts: [0; WINDOW],
             second: 0,
-            reported: now,
         }
     }
 
@@ -79,8 +85,18 @@ impl Meter {
     pub(super) fn count(&mut self, bytes: usize) {
         self.messages += 1;
         self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-        let place = self.move_to(self.begun.elapsed().as_secs());
+        let now = self.begun.elapsed();
+        if self.last.is_none() || now.as_secs() != self.second {
+            self.anchor = (now, SystemTime::now());
+        }
+        self.last = Some(now);
+        let place = self.move_to(now.as_secs());
         self.counts[place] += 1;
+    }
+
+    /// When the last message was read.
+    pub(super) fn last(&self) -> Option<Instant> {
+        self.last.map(|last| self.begun + last)
     }
 
     /// Forgets what is older than the window, and returns the place of this second.
@@ -110,16 +126,6 @@ impl Meter {
         None
     }
 
-    /// Whether it is time to report, which is then noted.
-    pub(super) fn is_due(&mut self) -> bool {
-        let now = Instant::now();
-        let due = now.duration_since(self.reported) >= limits::STREAM_REPORT;
-        if due {
-            self.reported = now;
-        }
-        due
-    }
-
     pub(super) fn stats(&self, buffered: usize, position: Option<i64>) -> Stats {
         let second = self.begun.elapsed().as_secs();
         let passed = second.saturating_sub(self.second);
@@ -139,6 +145,7 @@ impl Meter {
             reconnects: self.connections.saturating_sub(1),
             rate: total as f64 / window as f64,
             lag: self.lag,
+            last_message: self.last.map(|last| self.anchor.1 + last.saturating_sub(self.anchor.0)),
             buffered,
             unacknowledged: 0,
             position,
@@ -169,6 +176,26 @@ mod tests {
         assert_eq!((stats.rate, stats.messages, stats.bytes, stats.buffered), (0.0, 100, 1000, 3));
         meter.count(10);
         assert!(meter.stats(0, None).rate <= 0.1, "what is older does not count again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_of_the_last_message_stays_until_the_next_one() {
+        let mut meter = Meter::new();
+        assert_eq!((meter.stats(0, None).last_message, meter.last()), (None, None));
+        for _ in 0..2 {
+            let before = SystemTime::now();
+            meter.count(10);
+            let last = meter.stats(0, None).last_message.unwrap_or(SystemTime::UNIX_EPOCH);
+            assert!((before..=SystemTime::now()).contains(&last), "{last:?}");
+            // Within the same second, by the clock that measures it.
+            tokio::time::advance(Duration::from_millis(300)).await;
+            meter.count(10);
+            let next = meter.stats(0, None).last_message.unwrap_or(SystemTime::UNIX_EPOCH);
+            assert!(next.duration_since(last).is_ok_and(|later| later >= Duration::from_millis(300)));
+            assert_eq!(meter.last(), Some(Instant::now()));
+            tokio::time::advance(Duration::from_secs(60)).await;
+            assert_eq!(meter.stats(0, None).last_message, Some(next));
+        }
     }
 
     #[test]

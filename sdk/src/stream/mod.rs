@@ -37,8 +37,10 @@
 //! - **Lost messages are told**: a server keeps messages for some time only. [`Notice::Gap`] says which ones it no longer had.
 //!
 //! What happens is told to [`Subscribe::observe`], counted in [`Events::stats`], and logged with
-//! [tracing](https://docs.rs/tracing): events at the level `DEBUG` for connecting, connected and interrupted, and every
-//! ten seconds one with the rate and the lag.
+//! [tracing](https://docs.rs/tracing): at the level `WARN` that messages are lost, and that the stream has fallen behind by more than
+//! a minute, at `INFO` that it has caught up, and at `DEBUG` that it connects, is connected and is interrupted. While the stream is
+//! polled, an event at the level `DEBUG` has its rate, its lag and the time since the last message every ten seconds, whether or not
+//! something comes, and while an archive is replayed too.
 //!
 //! # What can be built on it
 //!
@@ -55,6 +57,7 @@
 //   endpoint     servers of streams that are not XRPC services
 //   handshake, connection, channel     one WebSocket: the request, the task that owns it, what both share
 //   frame, positions, meter            pure: messages, positions, statistics
+//   report                             what is logged from time to time
 //   notice, error, source              what the consumer is told
 //
 // Where other kinds of streams and more about positions belong:
@@ -86,11 +89,12 @@ mod notice;
 mod options;
 mod positions;
 mod protocol;
+mod report;
 mod source;
 mod subscribe;
 pub mod tap;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use concurrent::ForEachError;
 #[cfg(feature = "repo")]

@@ -170,7 +170,8 @@ macro_rules! stream_options {
         /// 16 MiB.
         ///
         /// If there are more, nothing is read from the connection until the consumer has caught up, so that the server
-        /// has to wait. One message more than these bytes may be waiting.
+        /// has to wait. Its pings are not answered meanwhile; if it ends the connection, the stream is resumed. One message more
+        /// than these bytes may be waiting.
         pub fn buffer(mut self, messages: usize, bytes: usize) -> Self {
             self.options.buffer(messages, bytes);
             self

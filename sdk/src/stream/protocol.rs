@@ -120,6 +120,8 @@ pub(super) struct Lexicon<S: Subscription> {
     /// Whether the subscription can be resumed.
     has_cursor: bool,
     offered: Vec<Subprotocol>,
+    /// What a server sends that chooses none.
+    usual: Subprotocol,
     chosen: Subprotocol,
     subscription: std::marker::PhantomData<fn() -> S>,
 }
@@ -127,10 +129,11 @@ pub(super) struct Lexicon<S: Subscription> {
 const CURSOR: &str = "cursor";
 
 impl<S: Subscription> Lexicon<S> {
-    /// Creates the protocol, and returns where to start after: what was set, or else the cursor in the parameters.
+    /// Creates the protocol, and returns where to start after: what was set, or else the cursor in the parameters. What is offered
+    /// to the server is what the lexicon names, unless something else was set.
     pub(super) fn new(
         params: &S::Params,
-        offered: Vec<Subprotocol>,
+        offered: Option<Vec<Subprotocol>>,
         after: Option<i64>,
     ) -> (Self, Option<i64>) {
         let has_cursor = match crate::types::Data::shape(params) {
@@ -138,13 +141,16 @@ impl<S: Subscription> Lexicon<S> {
             _ => false,
         };
         let (query, cursor) = without_cursor(params.query().as_str());
+        let named = S::SUBPROTOCOL.and_then(Subprotocol::from_name);
+        let usual = named.unwrap_or(Subprotocol::CborV0);
         let protocol = Self {
             name: S::NSID.into(),
             query,
             // A server may know more than the lexicon.
             has_cursor: has_cursor || after.is_some(),
-            offered,
-            chosen: Subprotocol::CborV0,
+            offered: offered.unwrap_or_else(|| named.into_iter().collect()),
+            usual,
+            chosen: usual,
             subscription: std::marker::PhantomData,
         };
         (protocol, after.or(cursor))
@@ -192,7 +198,7 @@ impl<S: Subscription> Protocol for Lexicon<S> {
     fn begin(&mut self, chosen: Option<&str>) -> Result<(), String> {
         // A server that does not know about subprotocols chooses none.
         self.chosen = match chosen {
-            None => Subprotocol::CborV0,
+            None => self.usual,
             Some(name) => Subprotocol::from_name(name).ok_or_else(|| format!("the subprotocol `{name}`"))?,
         };
         Ok(())

@@ -37,7 +37,7 @@ use crate::{
 pub struct Subscribe<'c, S: Subscription> {
     over: Over<'c>,
     params: S::Params,
-    offered: Vec<Subprotocol>,
+    offered: Option<Vec<Subprotocol>>,
     options: StreamOptions<'c>,
 }
 
@@ -70,7 +70,7 @@ impl<'c, S: Subscription> Subscribe<'c, S> {
     }
 
     fn build(over: Over<'c>, params: S::Params) -> Self {
-        Self { over, params, offered: Vec::new(), options: StreamOptions::default() }
+        Self { over, params, offered: None, options: StreamOptions::default() }
     }
 
     /// Sets the parameters.
@@ -82,8 +82,10 @@ impl<'c, S: Subscription> Subscribe<'c, S> {
         self
     }
 
-    /// Offers these subprotocols to the server, in the order of preference. By default, none is, and the server sends
-    /// [`CborV0`](Subprotocol::CborV0), as it does if it does not know any of them.
+    /// Offers these subprotocols to the server, in the order of preference. By default, the one that the
+    /// [lexicon names](Subscription::SUBPROTOCOL) is offered, and none if it names none.
+    ///
+    /// A server that chooses none of them sends what the lexicon names, or [`CborV0`](Subprotocol::CborV0) if that is nothing.
     ///
     /// ```no_run
     /// use atproto_sdk::{PublicClient, stream::Subprotocol};
@@ -94,7 +96,7 @@ impl<'c, S: Subscription> Subscribe<'c, S> {
     /// # }
     /// ```
     pub fn subprotocols(mut self, offered: impl IntoIterator<Item = Subprotocol>) -> Self {
-        self.offered = offered.into_iter().collect();
+        self.offered = Some(offered.into_iter().collect());
         self
     }
 

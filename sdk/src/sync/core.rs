@@ -3,20 +3,25 @@
 
 use std::{
     collections::{HashMap, VecDeque, hash_map},
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
-    time::SystemTime,
+    task::{Context, Poll, ready},
+    time::{Duration, SystemTime},
 };
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered, task::AtomicWaker};
-use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
+use tokio::{
+    sync::Semaphore,
+    task::JoinHandle,
+    time::{Instant, Sleep, sleep},
+};
 
 use super::{
     Refusal, RepairError, Verified, Verifier,
     accounts::{Account, Accounts},
     chain::{self, Verdict},
     check::Checked,
-    job::{self, Done, Job, Known, Meaning, Raw, Tools, Verification},
+    job::{self, Asking, Done, Job, Known, Meaning, Raw, Tools, Verification},
     message::{Gap, Refused, Resynced},
     network::{Fetched, Fetches, Lookups, Signer},
     saver::{self, Saver},
@@ -26,7 +31,7 @@ use super::{
 use crate::{
     api::com::atproto::sync::subscribe_repos::Message,
     clock, limits,
-    store::{StoreError, key_hash},
+    store::{StoreError, key_hash, limited},
     stream::Acknowledgement,
     types::{Did, InvalidText},
     xrpc::Message as _,
@@ -35,8 +40,8 @@ use crate::{
 /// How many events may be inside, and about how much memory they may take.
 const WINDOW: usize = 4_096;
 const WINDOW_BYTES: usize = 64 << 20;
-/// How many events of an account wait while it is looked up or fetched, before some are dropped because it has to be fetched
-/// anyway.
+/// How many events of an account wait while it is fetched, or looked up for long, before some are dropped: one account must not fill
+/// the window.
 const QUEUE: usize = 100;
 /// No account has a longer DID: `did:web` has the name of a host.
 const LONGEST_DID: usize = 300;
@@ -66,6 +71,8 @@ pub(super) struct Core {
     fetching: usize,
     stats: VerifierStats,
     failed: Option<(Did, StoreError)>,
+    /// When to look, while the window is full, for accounts of which too much waits for too long.
+    relief: Option<Pin<Box<Sleep>>>,
 }
 
 /// The task that saves states, which needs a runtime.
@@ -81,6 +88,8 @@ struct Busy {
     queue: VecDeque<Raw>,
     /// The job asks others, so it may take long.
     is_slow: bool,
+    /// Since when the job has looked the account up.
+    asking: Option<Instant>,
     /// The event that has shown a gap, while the repository is fetched.
     trigger: Option<Trigger>,
 }
@@ -103,6 +112,7 @@ impl Core {
             fetches: fetching
                 .map(|fetching| Fetches::new(network, fetching.at_once, fetching.options.clone())),
             cores: Semaphore::new(settings.cores),
+            asking: Asking::default(),
             states,
             settings,
             stream: key_hash(server),
@@ -121,6 +131,7 @@ impl Core {
             fetching: 0,
             stats: VerifierStats::default(),
             failed: None,
+            relief: None,
         }
     }
 
@@ -149,7 +160,16 @@ impl Core {
         self.ready.clear();
     }
 
-    /// Ends the task that saves states, after it has saved them.
+    /// Saves the states, within a limit.
+    pub(super) async fn save(&self, limit: Duration) -> Result<(), StoreError> {
+        match self.saving {
+            Saving::Running(_) => limited(limit, self.saver.save()).await,
+            // Nothing was taken.
+            Saving::New(_) => Ok(()),
+        }
+    }
+
+    /// Ends the task that saves states, after it has saved them. If the future is dropped, that happens all the same.
     pub(super) async fn stop(self) -> Result<(), StoreError> {
         let Self { saving, saver, .. } = self;
         drop(saver);
@@ -165,10 +185,14 @@ impl Core {
     }
 
     /// Whether another event may be taken.
-    pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // What makes room are the jobs, and what saves states.
-        if self.inside >= WINDOW || self.bytes >= WINDOW_BYTES {
-            return Poll::Pending;
+        while self.inside >= WINDOW || self.bytes >= WINDOW_BYTES {
+            let look = || Box::pin(sleep(limits::LOOKUP_PATIENCE / 4));
+            let relief = self.relief.get_or_insert_with(look);
+            ready!(relief.as_mut().poll(cx));
+            self.relief = None;
+            self.shorten_queues();
         }
         self.room.register(cx.waker());
         if self.accounts().is_full() { Poll::Pending } else { Poll::Ready(()) }
@@ -213,18 +237,16 @@ impl Core {
         if let Err(problem) = check_did(&did) {
             return self.refuse(did, raw, Refusal::Account(problem));
         }
+        self.note_asking();
         self.inside += 1;
         self.bytes += raw.size();
+        let (most, repairs) = (self.longest_queue(), self.tools.fetches.is_some());
         match self.busy.entry(did.clone()) {
             hash_map::Entry::Occupied(busy) => {
                 let busy = busy.into_mut();
-                let is_crowded = self.inside > WINDOW / 2 || self.bytes > WINDOW_BYTES / 2;
-                let most = if is_crowded { 1 } else { QUEUE };
-                let may_drop = busy.is_slow && self.tools.fetches.is_some() && busy.queue.len() >= most;
-                let (count, bytes) = busy.push(raw, may_drop);
-                self.inside -= count;
-                self.bytes -= bytes;
-                self.stats.dropped += count as u64;
+                let may_drop = busy.queue.len() >= most && busy.may_drop(repairs);
+                let dropped = busy.push(raw, may_drop);
+                self.note_dropped(dropped);
             }
             hash_map::Entry::Vacant(free) => {
                 free.insert(Busy::default()).queue.push_back(raw);
@@ -232,6 +254,47 @@ impl Core {
                 self.go_on(did);
             }
         }
+    }
+
+    /// How many events of an account wait that takes long.
+    fn longest_queue(&self) -> usize {
+        let is_crowded = self.inside > WINDOW / 2 || self.bytes > WINDOW_BYTES / 2;
+        if is_crowded { 1 } else { QUEUE }
+    }
+
+    /// Takes note of the accounts that are being looked up.
+    fn note_asking(&mut self) {
+        for (did, since) in self.tools.asking.take() {
+            if let Some(busy) = self.busy.get_mut(&did) {
+                busy.asking = Some(since);
+            }
+        }
+    }
+
+    fn note_dropped(&mut self, (count, bytes): (usize, usize)) {
+        self.inside -= count;
+        self.bytes -= bytes;
+        self.stats.dropped += count as u64;
+    }
+
+    /// Drops what waits too long of accounts that have too much, because the window is full.
+    fn shorten_queues(&mut self) {
+        self.note_asking();
+        let (most, repairs) = (self.longest_queue(), self.tools.fetches.is_some());
+        let (mut count, mut bytes) = (0, 0);
+        for busy in self.busy.values_mut().filter(|busy| busy.queue.len() > most && busy.may_drop(repairs)) {
+            for raw in busy.queue.split_off(most) {
+                let dropped = busy.push(raw, true);
+                (count, bytes) = (count + dropped.0, bytes + dropped.1);
+            }
+        }
+        if count > 0 {
+            tracing::debug!(
+                events = count,
+                "dropped events of accounts that take long, because too many wait"
+            );
+        }
+        self.note_dropped((count, bytes));
     }
 
     /// Begins with the next event of an account, or notes that there is none.
@@ -269,6 +332,7 @@ impl Core {
         };
         if let Some(busy) = self.busy.get_mut(&did) {
             busy.is_slow = known.state.is_none() || known.signer.is_none();
+            busy.asking = None;
         }
         let work = job::verify(Arc::clone(&self.tools), did.clone(), raw, known);
         self.jobs.push(Job::start(did, work));
@@ -286,6 +350,8 @@ impl Core {
 
     /// A job has ended.
     fn done(&mut self, did: Did, done: Done) {
+        // Before the next job of the account begins, which does not ask yet.
+        self.note_asking();
         match done {
             Done::Verified(verification) => {
                 if !self.verified(&did, *verification) {
@@ -510,6 +576,15 @@ impl Core {
 }
 
 impl Busy {
+    /// Whether something may be dropped of what waits, if it is too much. Without repairs that is lost, so the answer is waited for
+    /// at first.
+    fn may_drop(&self, repairs: bool) -> bool {
+        match self.asking {
+            Some(since) => repairs || since.elapsed() >= limits::LOOKUP_PATIENCE,
+            None => repairs && self.is_slow,
+        }
+    }
+
     /// Takes an event in. If something has to be dropped for that, an earlier event of the same kind is, whose acknowledgement
     /// becomes part of that of this one: a commit that is missing shows as a gap, and of other events only the last one counts.
     /// Returns how many were dropped, and their size.

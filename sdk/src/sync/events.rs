@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures_core::Stream;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     StopError, VerifiedRepos, VerifiedStreamError, Verifier, VerifierStats,
@@ -16,6 +17,8 @@ use super::{
 };
 use crate::{
     api::com::atproto::sync::subscribe_repos::SubscribeRepos,
+    limits,
+    store::StoreError,
     stream::{self, Event, Events, ForEachError, Rules, Stats, Subscribe},
 };
 
@@ -102,7 +105,10 @@ impl VerifiedEvents<'_> {
                 self.end = End::Yes;
                 return Poll::Ready(error.map(|error| Err(*error)));
             }
-            ready!(self.core.poll_room(cx));
+            if self.core.poll_room(cx).is_pending() {
+                self.events.poll_report(cx);
+                return Poll::Pending;
+            }
             match ready!(Pin::new(&mut self.events).poll_next(cx)) {
                 Some(Ok(event)) => self.core.accept(raw(event)),
                 Some(Err(error)) if error.is_end() => self.end = End::Soon(Some(Box::new(error.into()))),
@@ -147,8 +153,8 @@ impl VerifiedEvents<'_> {
         self.core.stats()
     }
 
-    /// Ends the stream, and saves the states of repositories and the cursor. What has not been given, or not been
-    /// acknowledged, comes again.
+    /// Ends the stream, and saves the states of repositories and then the cursor, which may take up to two minutes in all. What has
+    /// not been given, or not been acknowledged, comes again.
     ///
     /// A stream that is dropped saves them too, but some time later: another one with the same states should begin after this
     /// has returned.
@@ -158,9 +164,14 @@ impl VerifiedEvents<'_> {
     /// Returns an error if one of them cannot be saved.
     pub async fn stop(self) -> Result<(), StopError> {
         let Self { mut core, events, .. } = self;
+        let limit = limits::VERIFIED_END;
+        let end = Instant::now() + limit;
         core.give_up();
+        // Before the cursor, which is not saved without them, and has less time. An error is that of the last attempt, below.
+        let _ = core.save(limit - limits::CURSOR_END - limits::STREAM_CLOSE).await;
         let cursor = events.stop().await;
-        core.stop().await.map_err(StopError::States)?;
+        let saved = timeout_at(end, core.stop()).await.unwrap_or(Err(StoreError::Timeout { limit }));
+        saved.map_err(StopError::States)?;
         cursor.map_err(StopError::Cursor)
     }
 }

@@ -2,8 +2,12 @@
 
 use std::{
     future::Future,
+    mem,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -67,6 +71,33 @@ pub(super) struct Tools {
     pub(super) fetches: Option<Fetches>,
     /// As many events are verified at the same time.
     pub(super) cores: Semaphore,
+    pub(super) asking: Asking,
+}
+
+/// The accounts whose jobs have begun to look them up, each with its time, until the machine takes note of that. There are few: it is
+/// what others are asked.
+#[derive(Default)]
+pub(super) struct Asking {
+    is_any: AtomicBool,
+    accounts: Mutex<Vec<(Did, Instant)>>,
+}
+
+impl Asking {
+    fn note(&self, did: &Did) {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.push((did.clone(), Instant::now()));
+        self.is_any.store(true, Ordering::Release);
+    }
+
+    /// Returns those that are new.
+    pub(super) fn take(&self) -> Vec<(Did, Instant)> {
+        if !self.is_any.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_any.store(false, Ordering::Release);
+        mem::take(&mut accounts)
+    }
 }
 
 /// What is known of the account before.
@@ -218,6 +249,7 @@ impl Signing<'_> {
         let signer = match self.signer.take() {
             Some(known) => known,
             None => {
+                self.tools.asking.note(self.did);
                 let found = self.tools.lookups.find(self.did, false).await;
                 verification.signer = Some(found.clone());
                 found
@@ -240,6 +272,7 @@ impl Signing<'_> {
     async fn refresh(&mut self, verification: &mut Verification) -> Result<Signer, Refusal> {
         self.may_refresh = false;
         verification.has_refreshed = true;
+        self.tools.asking.note(self.did);
         let fresh = self.tools.lookups.find(self.did, true).await;
         verification.signer = Some(fresh.clone());
         fresh.map_err(Refusal::Signer)

@@ -74,9 +74,11 @@
 //!
 //! Anybody can make a host send anything. The number of accounts that are looked up at the same time and in a second is limited
 //! ([`VerifierBuilder::lookups`]), and so is what is fetched ([`Repair`]); what could not be looked up is not tried again for a
-//! while; an account that has gaps all the time is fetched less and less often. What waits is limited in number and size: if an account has
-//! more than a hundred events waiting for its repository, some of them are dropped, which leads to another fetch. The states
-//! in memory are limited ([`MemoryStates::with_capacity`], [`VerifierBuilder::accounts_in_memory`]).
+//! while; an account that has gaps all the time is fetched less and less often. What waits is limited in number and size, and no account
+//! can fill that alone: if more than a hundred events of one wait for its repository or its key, some of them are dropped
+//! ([`VerifierStats::dropped`]), which shows as another gap. Without [repairs](Repair::fetch), nothing is dropped in the first two
+//! seconds that an account is looked up. The states in memory are limited ([`MemoryStates::with_capacity`],
+//! [`VerifierBuilder::accounts_in_memory`]).
 //!
 //! [`Subscribe::verified`]: crate::stream::Subscribe::verified
 

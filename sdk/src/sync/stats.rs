@@ -18,7 +18,7 @@ pub struct VerifierStats {
     pub repairs: u64,
     /// Repositories that could not be fetched.
     pub failed_repairs: u64,
-    /// Events that were dropped because too many of their account were waiting, which leads to a gap.
+    /// Events that were dropped because too many of their account were waiting for its repository or its key, which leads to a gap.
     pub dropped: u64,
     /// Events about identities.
     pub identities: u64,

@@ -23,6 +23,9 @@ use crate::types::{Data, DataError, Datetime, Did, FromData, Nullable, Reader, U
 pub trait Subscription: Send + Sync + 'static {
     /// The subscription's NSID.
     const NSID: &'static str;
+    /// The subprotocol that the lexicon names, such as `xrpc.v1.json`: how messages are encoded, unless another one is agreed on.
+    /// `None` if it names none; then that is `xrpc.v0.cbor`.
+    const SUBPROTOCOL: Option<&'static str> = None;
     /// The query parameters; a struct without fields if the lexicon has none.
     type Params: Params;
     /// What the server sends: a union of the lexicon's messages.

@@ -148,6 +148,8 @@ pub struct Subscription {
     pub description: Option<String>,
     /// Where the definition begins.
     pub position: Position,
+    /// How messages are encoded, as the document names it (L14); the model knows which names there are.
+    pub subprotocol: Option<String>,
     /// The query string of the upgrade request.
     pub parameters: Option<Params>,
     /// What the server sends; `None` where nothing is declared.
@@ -155,6 +157,9 @@ pub struct Subscription {
     /// Errors the stream may end with, in document order.
     pub errors: Vec<ErrorName>,
 }
+
+/// The subprotocols of subscriptions (L14). The first one is meant where none is named.
+pub const SUBPROTOCOLS: [&str; 3] = ["xrpc.v0.cbor", "xrpc.v1.json", "xrpc.v1.cbor"];
 
 /// The messages of a subscription (L13).
 #[derive(Debug, Clone, PartialEq)]

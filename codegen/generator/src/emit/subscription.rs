@@ -15,12 +15,15 @@ pub(super) fn subscription(nsid: &str, it: &Subscription) -> TokenStream {
     let mut about = it.docs.clone();
     about.paragraphs.extend(errors(it, "[`Error`]"));
     let docs = docs(&about);
+    let subprotocol =
+        it.subprotocol.map(|name| quote!(const SUBPROTOCOL: Option<&'static str> = Some(#name);));
     quote! {
         #docs
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub struct #name;
         impl xrpc::Subscription for #name {
             const NSID: &'static str = #nsid;
+            #subprotocol
             type Params = Params;
             type Message = Message;
             type Error = Error;

@@ -161,6 +161,8 @@ kinds! {
     SchemaAdded = '+' "schema-added",
     /// A body has no schema that had one.
     SchemaRemoved = '-' "schema-removed",
+    /// How the messages of a subscription are encoded is named otherwise.
+    SubprotocolChanged = '~' "subprotocol-changed",
     /// A new error of a method.
     ErrorAdded = '+' "error-added",
     /// An error of a method is gone.

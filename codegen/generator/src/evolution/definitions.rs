@@ -6,7 +6,7 @@ use super::documents::{Readers, Side};
 use super::shape::{Shape, shape};
 use crate::document::{
     Body, DefId, Definition, Document, ErrorName, Message, Object, Params, Permission, PermissionSet,
-    Procedure, Query, Record, RecordKey, Schema, Subscription, Type,
+    Procedure, Query, Record, RecordKey, SUBPROTOCOLS, Schema, Subscription, Type,
 };
 use crate::model::{by_spelling, last_segment, listed, type_name};
 
@@ -118,9 +118,28 @@ impl Comparison<'_, '_> {
 
     fn subscription(&mut self, old: &Subscription, new: &Subscription, place: &Place) {
         self.description(place, old.description.as_deref(), new.description.as_deref());
+        self.subprotocol(old.subprotocol.as_deref(), new.subprotocol.as_deref(), place);
         self.parameters(old.parameters.as_ref(), new.parameters.as_ref(), place);
         self.message(old.message.as_ref(), new.message.as_ref(), place);
         self.errors(&old.errors, &new.errors, place);
+    }
+
+    fn subprotocol(&mut self, old: Option<&str>, new: Option<&str>, place: &Place) {
+        let detail = match (old, new) {
+            _ if old == new => return,
+            (Some(old), Some(new)) => format!("the subprotocol `{new}` that was `{old}`"),
+            (None, Some(new)) => format!("the subprotocol `{new}`"),
+            (_, None) => format!("no longer the subprotocol `{}`", old.unwrap_or_default()),
+        };
+        let [usual, ..] = SUBPROTOCOLS;
+        let network = match old.unwrap_or(usual) == new.unwrap_or(usual) {
+            true => Network::Compatible,
+            false => Network::Breaking(
+                "programs that agree on none expect the messages in another form".to_owned(),
+            ),
+        };
+        let place = place.child("subprotocol");
+        self.add(&place, ChangeKind::SubprotocolChanged, detail, network, RustFace::Unchanged);
     }
 
     fn message(&mut self, old: Option<&Message>, new: Option<&Message>, place: &Place) {

@@ -444,6 +444,16 @@ fn l13_subscriptions_are_judged_as_what_is_generated_for_them() {
     assert_eq!(only(&nothing, &failing), "error-added: compatible / additive");
     assert_eq!(only(&failing, &nothing), "error-removed: compatible / breaking");
 
+    // L14: what is not named has a name all the same.
+    let encoded = |name: &str| with("", &format!(r#", "subprotocol": "{name}""#));
+    assert_eq!(only(&nothing, &encoded("xrpc.v1.json")), "subprotocol-changed: breaking / unchanged");
+    assert_eq!(
+        only(&encoded("xrpc.v1.json"), &encoded("xrpc.v1.cbor")),
+        "subprotocol-changed: breaking / unchanged"
+    );
+    assert_eq!(only(&encoded("xrpc.v1.json"), &nothing), "subprotocol-changed: breaking / unchanged");
+    assert_eq!(only(&nothing, &encoded("xrpc.v0.cbor")), "subprotocol-changed: compatible / unchanged");
+
     // The enum is there before it has a variant, and is open in any case.
     let (empty, one) = (messages(r#""refs": []"#), messages(r##""refs": ["#made"]"##));
     let closed = messages(r##""refs": ["#made"], "closed": true"##);

@@ -22,6 +22,7 @@ pub(super) fn rule_of(diagnostic: &Diagnostic, root: Option<&Value>) -> Rule {
         Problem::LooseDefinition { .. } | Problem::LoosePermission => Rule::LooseDefinition,
         Problem::Repeated(_) => Rule::RepeatedEntry,
         Problem::UnknownResource(_) => Rule::UnknownResource,
+        Problem::UnknownSubprotocol { .. } => Rule::UnknownSubprotocol,
         Problem::NoAudience => Rule::MissingAudience,
         Problem::WrongPath { .. } => Rule::WrongPath,
         Problem::DuplicateDocument { .. } | Problem::Shadowed { .. } => Rule::DuplicateDocument,

@@ -86,6 +86,8 @@ rules! {
     Error InvalidRecordKey = "invalid-record-key", "write `tid`, `nsid`, `any` or `literal:` with a record key";
     Error InvalidErrorName = "invalid-error-name", "write the name as one word, such as `NotFound`";
     Error MissingMessage = "missing-message", "add `message` with a union of the messages that the stream consists of";
+    Warning UnknownSubprotocol = "unknown-subprotocol",
+        "write one of the subprotocols in the list, or none for `xrpc.v0.cbor`";
     Error ParameterType = "parameter-type",
         "use a boolean, an integer, a string, or an array of one of them: a query string holds nothing else";
     Error UnknownAction = "unknown-action", "write `create`, `update` or `delete`";

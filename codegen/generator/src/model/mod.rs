@@ -369,6 +369,8 @@ pub struct Subscription {
     pub name: String,
     /// Its documentation.
     pub docs: Docs,
+    /// The subprotocol that the lexicon names, if there is one of this name.
+    pub subprotocol: Option<&'static str>,
     /// Whether the subscription has parameters, and whether callers must give some.
     pub params: Arity,
     /// The names of its errors.

@@ -16,7 +16,9 @@ pub(super) fn subscription(
     let params = method::params(builder, it.parameters.as_ref());
     messages(builder, it.message.as_ref());
     let errors = method::errors(builder, &it.errors);
-    Subscription { name: builder.name(), docs, params, errors }
+    let named = it.subprotocol.as_deref();
+    let subprotocol = document::SUBPROTOCOLS.into_iter().find(|known| named == Some(known));
+    Subscription { name: builder.name(), docs, subprotocol, params, errors }
 }
 
 /// The union of the messages. There is one whatever the lexicon says today, and it is always open: servers may send what

@@ -335,6 +335,11 @@ pub const CHANGES: &[Change] = &[
         outcome: Compiles,
     },
     Change {
+        what: "a subscription names its subprotocol",
+        edits: &[Set("tail", "/main/subprotocol", r#""xrpc.v1.json""#)],
+        outcome: BreaksDataOnly,
+    },
+    Change {
         what: "the messages of a subscription are closed, against the rules",
         edits: &[Set("watch", "/main/message/schema/closed", "true")],
         outcome: BreaksDataOnly,

@@ -215,7 +215,14 @@ impl Writer {
                 query
             }
             4 => json!({"type": "procedure", "input": self.body(), "output": self.body()}),
-            5 => json!({"type": "subscription", "message": {"schema": self.union()}}),
+            5 => {
+                let mut stream = json!({"type": "subscription", "message": {"schema": self.union()}});
+                if self.random.one_in(2) {
+                    let names = ["xrpc.v0.cbor", "xrpc.v1.json", "xrpc.v1.cbor", "json"];
+                    stream["subprotocol"] = Value::from(*self.random.one_of(&names));
+                }
+                stream
+            }
             _ => self.schema(3, true),
         };
         if matches!(definition["type"].as_str(), Some("query" | "procedure" | "subscription")) {

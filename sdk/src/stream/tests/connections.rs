@@ -104,6 +104,20 @@ async fn a_slow_consumer_makes_the_server_wait_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn e9_a_server_whose_pings_are_not_read_because_the_buffer_is_full_may_give_up_and_nothing_is_lost() {
+    let server = StreamServer::start().await.unwrap();
+    server.then(Script::accept().frames((1..=9).map(identity)).ping().wait(SHORT * 5).cut());
+    server.then(Script::accept().frames((1..=10).map(identity)));
+    let mut events = subscribe(&server).buffer(4, 1 << 20).stream();
+    assert_eq!(seqs(&mut events, 1).await, [1]);
+    // The consumer works.
+    tokio::time::sleep(SHORT * 10).await;
+    assert_eq!((server.seen().len(), server.seen()[0].pongs), (1, 0));
+    assert_eq!(seqs(&mut events, 9).await, (2..=10).collect::<Vec<_>>());
+    assert_eq!(events.stats().reconnects, 1);
+}
+
+#[tokio::test]
 async fn what_waits_is_bounded_in_bytes_too() {
     let server = StreamServer::start().await.unwrap();
     server.then(Script::accept().flood(600, large));

@@ -107,12 +107,51 @@ async fn a_server_that_refuses_the_stream_ends_it_with_its_error() {
     let error = end(&mut subscribe(&server).stream()).await;
     assert_eq!(error.lexicon_error(), Some(LexiconError::FutureCursor), "{error}");
     for status in [404, 403, 501] {
-        match end(&mut subscribe(&server).stream()).await {
+        let error = end(&mut subscribe(&server).stream()).await;
+        match &error {
             StreamError::Call(Error::Server(response)) => assert_eq!(response.status.as_u16(), status),
             other => panic!("{status}: {other:?}"),
         }
+        // Only one of them is a page, and told as such.
+        let text = error.to_string();
+        assert_eq!(text.contains("a page (`text/html"), status == 403, "{text}");
+        assert_eq!(text.contains("Sign in to the hotel"), status == 403, "{text}");
     }
     assert_eq!(server.seen().len(), 4);
+}
+
+#[tokio::test]
+async fn what_answers_with_an_error_in_another_form_is_told_with_its_type() {
+    let server = StreamServer::start().await.unwrap();
+    let plain = |body: &'static str| Answer::status(404).header("content-type", "text/plain").body(body);
+    let answers = [
+        (plain("404 page not found"), Some("a document (`text/plain`) in place of an error in JSON")),
+        (plain(r#"{"error": "NotFound"}"#), None),
+        (plain(""), None),
+        (Answer::json("").with_status(404), None),
+        (Answer::status(404).body("nothing"), None),
+    ];
+    answers.iter().for_each(|(answer, _)| server.then(Script::answer(answer.clone())));
+    server.then(Script::accept().frame(identity(1)).cut());
+    server.then(page(502));
+    server.then(Script::accept().frame(identity(2)));
+    for (_, told) in answers {
+        let text = end(&mut subscribe(&server).stream()).await.to_string();
+        assert!(text.contains("404 Not Found"), "{text}");
+        match told {
+            Some(told) => assert!(text.contains(told) && text.ends_with(": 404 page not found"), "{text}"),
+            None => assert!(!text.contains("in place of"), "{text}"),
+        }
+    }
+    // A stream that was connected goes on, and its observer is told in the same way.
+    let notices = Notices::default();
+    let mut events = subscribe(&server).observe(notices.observe()).stream();
+    assert_eq!(seqs(&mut events, 2).await, [1, 2]);
+    let why = notices.interruptions()[1].to_string();
+    assert!(
+        why.contains("502") && why.contains("a page (`text/html") && why.contains("to the hotel"),
+        "{why}"
+    );
 }
 
 #[tokio::test]

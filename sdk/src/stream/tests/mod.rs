@@ -5,8 +5,10 @@ mod connections;
 mod durable;
 mod frames;
 mod handshakes;
+mod logged;
 mod other_kinds;
 mod positions;
+mod subprotocols;
 
 use std::{
     sync::{Arc, Mutex},
@@ -14,6 +16,9 @@ use std::{
 };
 
 use tests::stream_server::StreamServer;
+
+#[cfg(feature = "repo")]
+pub(crate) use logged::Logged;
 
 use super::{Event, Events, Interruption, Notice, StreamError, Subscribe};
 use crate::{

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod chains;
+mod crowds;
+mod endings;
 mod floods;
 mod keys;
 mod lies;

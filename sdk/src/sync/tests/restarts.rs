@@ -121,25 +121,25 @@ async fn states_that_cannot_be_read_end_the_stream() {
 }
 
 /// A ledger, and a stream whose events are in it.
-struct Acknowledged {
+pub(super) struct Acknowledged {
     all: Acknowledgements,
-    stream: Stream,
+    pub(super) stream: Stream,
 }
 
 impl Acknowledged {
-    fn new(net: &Arc<Net>, set: impl FnOnce(VerifierBuilder) -> VerifierBuilder) -> Self {
+    pub(super) fn new(net: &Arc<Net>, set: impl FnOnce(VerifierBuilder) -> VerifierBuilder) -> Self {
         let all = Acknowledgements::new(Ledger::new(Progress::default(), 0, 1_000), false);
         Self { all, stream: Stream::with(net, set) }
     }
 
-    fn send(&mut self, message: Message) {
+    pub(super) fn send(&mut self, message: Message) {
         let mut raw = self.stream.raw(message);
         let id = EventId { position: raw.seq.unwrap(), distinguisher: 0 };
         raw.acknowledgement = self.all.give(Some(id)).unwrap().explicit();
         self.stream.core.accept(raw);
     }
 
-    fn outstanding(&self) -> usize {
+    pub(super) fn outstanding(&self) -> usize {
         self.all.settle();
         self.all.outstanding()
     }

@@ -7,8 +7,8 @@ use super::{FIELD, PRIMARY};
 use crate::diagnostic::{Outcome, Problem, closest};
 use crate::document::syntax::{is_mime_pattern, is_record_key};
 use crate::document::{
-    Body, Definition, ErrorName, Message, Object, Params, Procedure, Query, Record, RecordKey, Subscription,
-    Union,
+    Body, Definition, ErrorName, Message, Object, Params, Procedure, Query, Record, RecordKey, SUBPROTOCOLS,
+    Subscription, Union,
 };
 use crate::json::Value;
 
@@ -136,16 +136,28 @@ fn procedure(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Procedure> {
 }
 
 fn subscription(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Subscription> {
-    // The draft for JSON streams names the framing in the document; which one is used is negotiated.
     let known = ["type", "description", "subprotocol", "parameters", "message", "errors"];
     let fields = reader.fields(node, "a subscription", &known)?;
     Some(Subscription {
         description: reader.text(&fields, "description"),
         position: fields.position(),
+        subprotocol: subprotocol(reader, &fields),
         parameters: parameters(reader, &fields),
         message: fields.field("message").and_then(|node| message(reader, &node)),
         errors: errors(reader, &fields),
     })
+}
+
+/// L14, a draft, so that what is not known is no reason to refuse the document.
+fn subprotocol(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<String> {
+    let node = fields.field("subprotocol")?;
+    let name = node.value.as_str();
+    if name.is_none_or(|name| !SUBPROTOCOLS.contains(&name)) {
+        let suggestion = closest(name.unwrap_or_default(), SUBPROTOCOLS);
+        let (expected, found) = (one_of(&SUBPROTOCOLS), node.value.describe());
+        reader.warn(&node, Problem::UnknownSubprotocol { expected, found, suggestion });
+    }
+    name.map(str::to_owned)
 }
 
 /// L13: nothing but a union of refs; a single ref is taken for a union of one.

@@ -585,11 +585,35 @@ fn l13_subscription_messages_are_unions() {
 }
 
 #[test]
-fn l13_a_subscription_may_name_its_framing() {
-    let mut report = Report::default();
-    let text = with_defs(r##""main": {"type": "subscription", "subprotocol": "xrpc.v1.json"}"##);
-    assert!(Document::parse(Path::new("com/example/a.json"), text.as_bytes(), &mut report).is_some());
-    assert!(report.diagnostics.is_empty(), "{:?}", report.diagnostics);
+fn l14_a_subscription_may_name_its_subprotocol() {
+    let named = |subprotocol: &str| {
+        let mut report = Report::default();
+        let text =
+            with_defs(&format!(r##""main": {{"type": "subscription", "subprotocol": {subprotocol}}}"##));
+        let document =
+            Document::parse(Path::new("com/example/a.json"), text.as_bytes(), &mut report).unwrap();
+        let Some(Definition::Subscription(main)) = document.defs.get("main") else { panic!() };
+        let found: Vec<String> = report.diagnostics.iter().map(ToString::to_string).collect();
+        (main.subprotocol.clone(), found)
+    };
+    for name in ["xrpc.v0.cbor", "xrpc.v1.json", "xrpc.v1.cbor"] {
+        assert_eq!(named(&format!("{name:?}")), (Some(name.to_owned()), Vec::new()));
+    }
+    let place = "warning: com/example/a.json:1:100: defs.main.subprotocol: ";
+    let expected = "expected the subprotocol `xrpc.v0.cbor`, `xrpc.v1.json` or `xrpc.v1.cbor`, found";
+    for (subprotocol, text, end) in [
+        (
+            r#""xrpc.v2.json""#,
+            Some("xrpc.v2.json"),
+            r#""xrpc.v2.json" (ignored); did you mean `xrpc.v1.json`?"#,
+        ),
+        (r#""json""#, Some("json"), r#""json" (ignored)"#),
+        (r#"["xrpc.v1.json"]"#, None, "an array (ignored)"),
+    ] {
+        let (name, found) = named(subprotocol);
+        assert_eq!(name.as_deref(), text);
+        assert_eq!(found, [format!("{place}{expected} {end}")]);
+    }
 }
 
 #[test]

@@ -65,6 +65,8 @@ fn a_subscription_is_described_by_its_types() {
     }
     assert_eq!(described::<watch::Watch>(), ("com.example.watch", 0));
     assert_eq!(described::<over::Over>(), ("com.example.stream.over", 0));
+    // L14
+    assert_eq!((watch::Watch::SUBPROTOCOL, over::Over::SUBPROTOCOL), (None, Some("xrpc.v1.json")));
     let params = subscribe::Params::new(did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz"))
         .cursor(3)
         .kinds(vec!["new".into(), "old".into()]);

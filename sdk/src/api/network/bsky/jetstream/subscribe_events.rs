@@ -17,6 +17,7 @@ pub struct SubscribeEvents;
 
 impl xrpc::Subscription for SubscribeEvents {
     const NSID: &'static str = "network.bsky.jetstream.subscribeEvents";
+    const SUBPROTOCOL: Option<&'static str> = Some("xrpc.v1.json");
     type Params = Params;
     type Message = Message;
     type Error = Error;

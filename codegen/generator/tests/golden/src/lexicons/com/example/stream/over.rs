@@ -11,6 +11,7 @@ pub struct Over;
 
 impl xrpc::Subscription for Over {
     const NSID: &'static str = "com.example.stream.over";
+    const SUBPROTOCOL: Option<&'static str> = Some("xrpc.v1.json");
     type Params = Params;
     type Message = Message;
     type Error = Error;
