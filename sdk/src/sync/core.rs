@@ -1,6 +1,8 @@
 //! The machine of a verified stream: takes events in the order of their arrival, and gives what they mean, in order for each
 //! account. It knows nothing of where the events come from.
 
+pub(super) mod repairs;
+
 use std::{
     collections::{HashMap, VecDeque, hash_map},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,14 +13,17 @@ use std::{
 use futures_util::{StreamExt as _, stream::FuturesUnordered, task::AtomicWaker};
 use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
 
+use repairs::{LeftOver, Trigger};
+
 use super::{
-    Refusal, RepairError, Verified, Verifier,
+    Refusal, RepairError, Verified, VerifiedStreamError, Verifier,
     accounts::{Account, Accounts},
     chain::{self, Verdict},
     check::Checked,
     job::{self, Done, Job, Known, Meaning, Raw, Tools, Verification},
-    message::{Gap, Refused, Resynced},
-    network::{Fetched, Fetches, Lookups, Signer},
+    lookups::Lookups,
+    message::{Gap, Refused},
+    network::Fetches,
     saver::{self, Saver},
     state::HostedStatus,
     stats::VerifierStats,
@@ -47,6 +52,8 @@ pub(super) struct Output {
     pub(super) seq: Option<i64>,
     pub(super) time: Option<SystemTime>,
     pub(super) acknowledgement: Acknowledgement,
+    /// It was acknowledged before, so it needs another acknowledgement.
+    pub(super) is_owed: bool,
 }
 
 pub(super) struct Core {
@@ -64,8 +71,9 @@ pub(super) struct Core {
     inside: usize,
     bytes: usize,
     fetching: usize,
+    left_over: LeftOver,
     stats: VerifierStats,
-    failed: Option<(Did, StoreError)>,
+    failed: Option<VerifiedStreamError>,
 }
 
 /// The task that saves states, which needs a runtime.
@@ -81,13 +89,10 @@ struct Busy {
     queue: VecDeque<Raw>,
     /// The job asks others, so it may take long.
     is_slow: bool,
-    /// The event that has shown a gap, while the repository is fetched.
+    /// What has shown a gap, while the repository is fetched.
     trigger: Option<Trigger>,
-}
-
-struct Trigger {
-    raw: Raw,
-    checked: Checked,
+    /// What comes meanwhile is acknowledged at once.
+    is_owing: bool,
 }
 
 impl Core {
@@ -119,6 +124,7 @@ impl Core {
             inside: 0,
             bytes: 0,
             fetching: 0,
+            left_over: LeftOver::default(),
             stats: VerifierStats::default(),
             failed: None,
         }
@@ -165,7 +171,10 @@ impl Core {
     }
 
     /// Whether another event may be taken.
-    pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.poll_left_over(cx).is_pending() {
+            return Poll::Pending;
+        }
         // What makes room are the jobs, and what saves states.
         if self.inside >= WINDOW || self.bytes >= WINDOW_BYTES {
             return Poll::Pending;
@@ -176,12 +185,13 @@ impl Core {
 
     /// Whether no event is inside.
     pub(super) fn is_idle(&self) -> bool {
-        self.jobs.is_empty() && self.ready.is_empty()
+        self.jobs.is_empty() && self.ready.is_empty() && self.left_over.is_done()
     }
 
     /// Returns the next output, if one of the events inside leads to one.
-    pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<Output, (Did, StoreError)>> {
+    pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<Output, VerifiedStreamError>> {
         loop {
+            let _ = self.poll_left_over(cx);
             if let Some(output) = self.ready.pop_front() {
                 return Poll::Ready(Ok(output));
             }
@@ -201,11 +211,12 @@ impl Core {
             && let Some(saving) = saving.take()
         {
             self.saving = Saving::Running(tokio::spawn(saving.run()));
+            self.read_left_over();
         }
     }
 
     /// Takes an event.
-    pub(super) fn accept(&mut self, raw: Raw) {
+    pub(super) fn accept(&mut self, mut raw: Raw) {
         let Some(account) = raw.message.account() else {
             return self.ready.push_back(output(raw, |message| Verified::Other(Box::new(message))));
         };
@@ -218,13 +229,17 @@ impl Core {
         match self.busy.entry(did.clone()) {
             hash_map::Entry::Occupied(busy) => {
                 let busy = busy.into_mut();
+                if busy.is_owing && raw.rev().is_some() {
+                    repairs::owe(&self.accounts, &did, &mut raw);
+                }
                 let is_crowded = self.inside > WINDOW / 2 || self.bytes > WINDOW_BYTES / 2;
                 let most = if is_crowded { 1 } else { QUEUE };
                 let may_drop = busy.is_slow && self.tools.fetches.is_some() && busy.queue.len() >= most;
-                let (count, bytes) = busy.push(raw, may_drop);
-                self.inside -= count;
-                self.bytes -= bytes;
-                self.stats.dropped += count as u64;
+                if let Some(dropped) = busy.push(raw, may_drop) {
+                    self.leave(&dropped);
+                    self.stats.dropped += 1;
+                    self.settle(&did, &dropped);
+                }
             }
             hash_map::Entry::Vacant(free) => {
                 free.insert(Busy::default()).queue.push_back(raw);
@@ -244,9 +259,13 @@ impl Core {
                 return;
             };
             if let Message::Identity(_) = &raw.message {
-                self.leave(&raw);
-                self.identity(&did, raw);
-                continue;
+                self.told_change(&did);
+                // Otherwise it depends on who hosts the account.
+                if self.tools.settings.host.is_none() {
+                    self.leave(&raw);
+                    self.other(&did, raw);
+                    continue;
+                }
             }
             self.verify(did, raw);
             return;
@@ -265,7 +284,8 @@ impl Core {
             let mut accounts = self.accounts();
             let account = accounts.entry(&did);
             let signer = account.signer(now).map(|signer| signer.cloned());
-            Known { state: account.state.clone(), signer, may_refresh: account.may_refresh(now) }
+            let kept = if signer.is_none() { account.kept(now).cloned() } else { None };
+            Known { state: account.state.clone(), signer, kept, may_refresh: account.may_refresh(now) }
         };
         if let Some(busy) = self.busy.get_mut(&did) {
             busy.is_slow = known.state.is_none() || known.signer.is_none();
@@ -274,14 +294,14 @@ impl Core {
         self.jobs.push(Job::start(did, work));
     }
 
-    fn identity(&mut self, did: &Did, raw: Raw) {
-        self.accounts().entry(did).forget_signer();
-        self.tools.lookups.forget(did);
-        self.stats.identities += 1;
-        self.ready.push_back(output(raw, |message| match message {
-            Message::Identity(identity) => Verified::Identity(identity),
-            other => Verified::Other(Box::new(other)),
-        }));
+    /// A host says that an account has changed.
+    fn told_change(&mut self, did: &Did) {
+        let now = Instant::now();
+        let lookups = &self.tools.lookups;
+        let is_believed = self.accounts().entry(did).told_change(now, || lookups.may_ask_again(now));
+        if is_believed {
+            lookups.forget(did);
+        }
     }
 
     /// A job has ended.
@@ -293,6 +313,11 @@ impl Core {
                 }
             }
             Done::Fetched(result) => self.fetched(&did, *result),
+            Done::Loaded(result) => {
+                if !self.loaded(&did, *result) {
+                    return;
+                }
+            }
         }
         self.go_on(did);
     }
@@ -301,11 +326,11 @@ impl Core {
     fn verified(&mut self, did: &Did, verification: Verification) -> bool {
         let Verification { raw, state, signer, has_refreshed, outcome } = verification;
         if let Some(Err(error)) = state {
-            self.failed.get_or_insert((did.clone(), error));
+            self.fail(did, error);
             return false;
         }
         let now = Instant::now();
-        {
+        let has_left_over = {
             let mut accounts = self.accounts();
             let account = accounts.entry(did);
             if let Some(Ok(state)) = state {
@@ -317,6 +342,14 @@ impl Core {
             if let Some(signer) = signer {
                 account.looked_up(signer, now);
             }
+            account.left_over().is_some()
+        };
+        if has_left_over {
+            // First what is missing since an earlier run.
+            if let Some(busy) = self.busy.get_mut(did) {
+                busy.queue.push_front(raw);
+            }
+            return !self.take_up(did);
         }
         match outcome {
             Err(refusal) => {
@@ -326,7 +359,7 @@ impl Core {
             }
             Ok(Meaning::Old) => {
                 self.leave(&raw);
-                self.old(raw);
+                self.old(did, raw);
                 true
             }
             Ok(Meaning::Other) => {
@@ -346,11 +379,13 @@ impl Core {
     }
 
     /// The consumer need not see it.
-    fn old(&mut self, raw: Raw) {
+    fn old(&mut self, did: &Did, raw: Raw) {
         self.stats.old += 1;
+        self.settle(did, &raw);
         raw.acknowledgement.ack();
     }
 
+    /// Something about an account, and not about the content of its repository.
     fn other(&mut self, did: &Did, raw: Raw) {
         if let Message::Account(told) = &raw.message {
             self.stats.accounts_told += 1;
@@ -365,8 +400,12 @@ impl Core {
                 }
             });
         }
+        if let Message::Identity(_) = &raw.message {
+            self.stats.identities += 1;
+        }
         self.ready.push_back(output(raw, |message| match message {
             Message::Account(account) => Verified::Account(account),
+            Message::Identity(identity) => Verified::Identity(identity),
             other => Verified::Other(Box::new(other)),
         }));
     }
@@ -385,7 +424,7 @@ impl Core {
         if verdict == Verdict::Gap || (verdict == Verdict::First && self.tools.settings.fetches_unknown) {
             match self.may_fetch(did) {
                 Ok(Some(start)) => {
-                    self.fetch(did.clone(), Trigger { raw, checked }, start);
+                    self.fetch(did.clone(), raw, checked, start);
                     return false;
                 }
                 Ok(None) => {}
@@ -414,9 +453,10 @@ impl Core {
             known
         };
         let message = match (verdict, checked) {
-            (Verdict::Old, _) => return self.old(raw),
+            (Verdict::Old, _) => return self.old(did, raw),
             (Verdict::Unchanged, _) => {
                 self.stats.unchanged += 1;
+                self.settle(did, &raw);
                 return raw.acknowledgement.ack();
             }
             (Verdict::Next | Verdict::Again, Checked::Commit(commit)) => {
@@ -440,93 +480,30 @@ impl Core {
         };
         self.ready.push_back(output(raw, |_| message));
     }
-
-    /// Returns whether the repository of an account is to be fetched, when, and what is known of its signer.
-    fn may_fetch(&self, did: &Did) -> Result<Option<(Instant, Option<Signer>)>, RepairError> {
-        let Some(fetching) = &self.tools.settings.repair.0 else { return Ok(None) };
-        let now = Instant::now();
-        let mut accounts = self.accounts();
-        let account = accounts.entry(did);
-        let at = account.may_repair_at(now);
-        if at.duration_since(now) > limits::REPAIR_HELD {
-            return Err(RepairError::TooSoon);
-        }
-        if self.fetching >= fetching.at_once + fetching.waiting {
-            return Err(RepairError::Busy);
-        }
-        Ok(Some((at, account.signer(now).and_then(Result::ok).cloned())))
-    }
-
-    fn fetch(&mut self, did: Did, trigger: Trigger, (at, signer): (Instant, Option<Signer>)) {
-        tracing::debug!(%did, seq = trigger.raw.seq, "fetching repository after a gap");
-        let wanted = trigger.checked.commit().rev().clone();
-        self.fetching += 1;
-        if let Some(busy) = self.busy.get_mut(&did) {
-            busy.is_slow = true;
-            busy.trigger = Some(trigger);
-        }
-        let work = job::fetch(Arc::clone(&self.tools), did.clone(), signer, wanted, at);
-        self.jobs.push(Job::start(did, work));
-    }
-
-    /// A repository was fetched, or could not be.
-    fn fetched(&mut self, did: &Did, result: Result<Fetched, RepairError>) {
-        self.fetching -= 1;
-        let Some(trigger) = self.busy.get_mut(did).and_then(|busy| busy.trigger.take()) else { return };
-        let Trigger { raw, checked } = trigger;
-        self.leave(&raw);
-        self.accounts().entry(did).tried_repair(Instant::now());
-        // With such a state, everything that the account does until then would seem to be old.
-        let result = result.and_then(|fetched| match fetched.repository.rev() {
-            rev if chain::is_future(rev, clock::since_1970(), limits::REV_FUTURE) => {
-                Err(RepairError::Future { rev: rev.clone() })
-            }
-            _ => Ok(fetched),
-        });
-        match result {
-            Err(problem) => {
-                tracing::debug!(%did, %problem, "repository not fetched");
-                self.stats.failed_repairs += 1;
-                // It was a gap, or else a first event whose repository was to be fetched.
-                let verdict = self.accounts().entry(did).judge(&checked.claim(raw.seq));
-                self.conclude(did, raw, checked, verdict, Some(problem));
-            }
-            Ok(Fetched { repository, signer }) => {
-                self.stats.repairs += 1;
-                let known = {
-                    let mut accounts = self.accounts();
-                    let account = accounts.entry(did);
-                    account.looked_up(Ok(signer), Instant::now());
-                    let known = account.head().cloned();
-                    let (rev, data) = (repository.rev(), repository.data());
-                    accounts.with(did, |account| account.repaired(rev, data, raw.seq));
-                    known
-                };
-                let resynced = Resynced { repository: Arc::new(repository), known };
-                self.ready.push_back(output(raw, |_| Verified::Resynced(Box::new(resynced))));
-            }
-        }
-    }
 }
 
 impl Busy {
     /// Takes an event in. If something has to be dropped for that, an earlier event of the same kind is, whose acknowledgement
     /// becomes part of that of this one: a commit that is missing shows as a gap, and of other events only the last one counts.
-    /// Returns how many were dropped, and their size.
-    fn push(&mut self, mut raw: Raw, may_drop: bool) -> (usize, usize) {
+    /// Returns what was dropped.
+    fn push(&mut self, mut raw: Raw, may_drop: bool) -> Option<Raw> {
         let kind = std::mem::discriminant(&raw.message);
         let is_of_kind = |waiting: &Raw| {
             std::mem::discriminant(&waiting.message) == kind
                 || (waiting.rev().is_some() && raw.rev().is_some())
         };
         let place = if may_drop { self.queue.iter().rposition(is_of_kind) } else { None };
-        let dropped = place.and_then(|place| self.queue.remove(place));
-        let counts = dropped.as_ref().map_or((0, 0), |dropped| (1, dropped.size()));
-        if let Some(dropped) = dropped {
-            raw.acknowledgement = raw.acknowledgement.with(dropped.acknowledgement);
+        let mut dropped = place.and_then(|place| self.queue.remove(place));
+        if let Some(dropped) = &mut dropped {
+            let acknowledgement = std::mem::replace(&mut dropped.acknowledgement, Acknowledgement::none());
+            raw.acknowledgement = raw.acknowledgement.with(acknowledgement);
+            // If only that one is owed, this one takes its place.
+            let is_owed = raw.is_owed;
+            raw.is_owed |= dropped.is_owed;
+            dropped.is_owed &= is_owed;
         }
         self.queue.push_back(raw);
-        counts
+        dropped
     }
 }
 
@@ -540,8 +517,8 @@ fn check_did(did: &Did) -> Result<(), InvalidText> {
 
 /// Makes an output of an event.
 fn output(raw: Raw, message: impl FnOnce(Message) -> Verified) -> Output {
-    let Raw { message: received, seq, time, acknowledgement } = raw;
-    Output { message: message(received), seq, time, acknowledgement }
+    let Raw { message: received, seq, time, acknowledgement, is_owed } = raw;
+    Output { message: message(received), seq, time, acknowledgement, is_owed }
 }
 
 #[cfg(test)]

@@ -49,7 +49,8 @@
 //! # What is verified
 //!
 //! - **Who has signed a commit**: the key is that of the account's DID document. It is looked up again when the stream says that
-//!   it may have changed, and once when a signature does not fit.
+//!   it may have changed, and once when a signature does not fit. If that is not possible for the moment, the key that is known is
+//!   believed, for up to two days.
 //! - **What a commit has changed**: its operations, undone in its tree, must lead to the tree of the commit before.
 //! - **That nothing is missing**: that tree and the revision must be the last ones that were verified
 //!   ([`RepoState`]). Otherwise there is a gap, which is [told](Verified::Gap) or [repaired](Repair::fetch): the
@@ -70,11 +71,19 @@
 //! The states are saved before the cursor, so that what was acknowledged does not show as a gap; and what was not acknowledged
 //! comes again, although its revision is known by then.
 //!
+//! Fetching a repository may take minutes, for which the cursor does not wait, if the states outlive the process, as [`StoredStates`] do:
+//! that the repository is missing is noted in its state ([`PendingRepair`]), and its commits that come meanwhile count as
+//! acknowledged. What is given for them in the end is to be acknowledged as every event, and with the last one the note is removed. If
+//! the process ends before, the next one fetches the repository when it begins. What the stream says about the identity and status of the account
+//! meanwhile is given after the repository, and the cursor waits for it.
+//!
 //! # What strangers cannot do
 //!
 //! Anybody can make a host send anything. The number of accounts that are looked up at the same time and in a second is limited
 //! ([`VerifierBuilder::lookups`]), and so is what is fetched ([`Repair`]); what could not be looked up is not tried again for a
-//! while; an account that has gaps all the time is fetched less and less often. What waits is limited in number and size: if an account has
+//! while, and only now and then because a host says that an account has changed. Accounts of the method `did:web` are looked up at servers that
+//! anybody can have and that need not answer: nothing else waits for them, those of one domain do not take all places, and one that
+//! was never verified has five seconds. An account that has gaps all the time is fetched less and less often. What waits is limited in number and size: if an account has
 //! more than a hundred events waiting for its repository, some of them are dropped, which leads to another fetch. The states
 //! in memory are limited ([`MemoryStates::with_capacity`], [`VerifierBuilder::accounts_in_memory`]).
 //!
@@ -84,8 +93,9 @@
 //
 //   events                            the stream that the consumer polls, over `stream`
 //   core                              the machine: order, jobs, what each event leads to
-//   job, network, saver               work outside of the order: verifying, looking up, fetching, saving
+//   job, network, lookups, saver      work outside of the order: verifying, looking up, fetching, saving
 //   verifier                          what can be set
+//   domains                           how much is asked of one domain at once
 //   accounts, states                  what is known, in memory and where it is kept
 //   check, chain                      pure: a message by itself, and its place in the chain
 //   message, refusal, error, state, stats   what the consumer is told
@@ -93,9 +103,11 @@ mod accounts;
 mod chain;
 mod check;
 mod core;
+mod domains;
 mod error;
 mod events;
 mod job;
+mod lookups;
 mod message;
 mod network;
 mod refusal;
@@ -109,7 +121,7 @@ pub use error::{StopError, VerifiedStreamError};
 pub use events::VerifiedEvents;
 pub use message::{Gap, RecordOperation, Refused, RepoCommit, Resynced, Verified, VerifiedRepos};
 pub use refusal::{Refusal, RepairError, SignerError};
-pub use state::{Beginning, HostedStatus, RepoHead, RepoState};
+pub use state::{Beginning, HostedStatus, PendingRepair, RepoHead, RepoState};
 pub use states::{MemoryStates, RepoStates, StoredStates};
 pub use stats::VerifierStats;
 pub use verifier::{Repair, Verifier, VerifierBuilder};

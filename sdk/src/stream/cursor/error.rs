@@ -81,6 +81,7 @@ impl CursorError {
     /// Returns what to do about the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
+            Self::Store { source, .. } if !source.is_temporary() => ErrorKind::InvalidInput,
             Self::Store { .. } | Self::Removed { .. } | Self::Ended => ErrorKind::TryLater,
             _ => ErrorKind::InvalidInput,
         }

@@ -7,6 +7,7 @@ mod frames;
 mod handshakes;
 mod other_kinds;
 mod positions;
+mod proxies;
 
 use std::{
     sync::{Arc, Mutex},
