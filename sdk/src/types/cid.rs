@@ -2,9 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
-use sha2::{Digest as _, Sha256};
-
 use super::{InvalidText, multibase, text::serde_checked};
+use crate::sha256::sha256;
 
 /// The digits of base 32 in lower case (RFC 4648).
 const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
@@ -146,7 +145,7 @@ impl Cid {
     }
 
     fn of(codec: u8, data: &[u8]) -> Self {
-        Self::of_hash(codec, Sha256::digest(data).into())
+        Self::of_hash(codec, sha256(data))
     }
 
     /// The CID of raw bytes that have been hashed piece by piece.

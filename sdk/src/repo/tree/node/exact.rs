@@ -1,7 +1,7 @@
 //! Reads nodes by the bytes that they must consist of, which is several times as fast as reading any data: verification of a
 //! commit decodes a dozen of them.
 
-use super::{Entry, Node, RepoError, whole_key};
+use super::{Decoded, Entry, Node, RepoError, whole_key};
 use crate::types::Cid;
 
 /// A map of two entries, and its first key.
@@ -15,26 +15,26 @@ pub(super) const VALUE: &[u8; 2] = b"\x61v";
 /// Tag 42, 37 bytes, a zero byte; the CID follows.
 pub(super) const LINK: &[u8; 5] = b"\xd8\x2a\x58\x25\x00";
 pub(super) const NULL: u8 = 0xf6;
-const CID: usize = 36;
+pub(super) const CID: usize = 36;
 /// The least that an entry can have: a key of one byte, no subtree.
 const LEAST: usize = ENTRY.len() + 2 + SHARED.len() + 1 + RIGHT.len() + 1 + VALUE.len() + LINK.len() + CID;
 
 /// Decodes a node. Returns `None` if the block does not consist of what a node consists of.
-pub(super) fn decode(block: &[u8]) -> Option<Result<Node, RepoError>> {
+pub(super) fn decode<E: Decoded>(block: &[u8]) -> Option<Result<Node<E>, RepoError>> {
     let mut input = Input(block);
     input.fixed(NODE)?;
     let count = usize::try_from(input.head(4)?).ok()?;
     if count > block.len() / LEAST {
         return None;
     }
-    let mut entries: Vec<Entry> = Vec::with_capacity(count);
+    let mut entries: Vec<E> = Vec::with_capacity(count);
     for _ in 0..count {
         input.fixed(ENTRY)?;
         let length = usize::try_from(input.head(2)?).ok()?;
         let rest = input.take(length)?;
         input.fixed(SHARED)?;
         let shared = i64::try_from(input.head(0)?).ok()?;
-        let key = match whole_key(entries.last().map(|entry| &entry.key), shared, rest) {
+        let key = match whole_key(entries.last().map(E::key), shared, rest) {
             Ok(key) => key,
             Err(error) => return Some(Err(error)),
         };
@@ -42,7 +42,7 @@ pub(super) fn decode(block: &[u8]) -> Option<Result<Node, RepoError>> {
         let right = input.optional_link()?;
         input.fixed(VALUE)?;
         let value = input.link()?;
-        entries.push(Entry { key, value, right });
+        entries.push(Entry { key, value, right }.into());
     }
     input.fixed(LEFT)?;
     let left = input.optional_link()?;
