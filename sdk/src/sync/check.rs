@@ -72,10 +72,11 @@ pub(super) fn commit(message: &subscribe_repos::Commit, key: &VerifyingKey) -> R
         let block = block.map(|block| message.blocks.0.slice_ref(block));
         records.push(RecordOperation { collection, rkey, action: operation.action.clone(), block });
     }
+    let (commit, prev_data) = verified.into_parts();
     Ok(Checked::Commit(Box::new(RepoCommit {
-        commit: verified.commit().clone(),
+        commit,
         since: message.since.value().cloned(),
-        prev_data: verified.prev_data().clone(),
+        prev_data,
         operations: records,
         blocks: message.blocks.0.clone(),
         is_first: false,

@@ -14,9 +14,10 @@ use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
 use super::{
     Refusal, RepairError, Verified, Verifier,
     accounts::{Account, Accounts},
+    batch::{Batches, Work},
     chain::{self, Verdict},
     check::Checked,
-    job::{self, Done, Job, Known, Meaning, Raw, Tools, Verification},
+    job::{self, Done, Ended, Job, Known, Meaning, Raw, Tools, Verification},
     message::{Gap, Refused, Resynced},
     network::{Fetched, Fetches, Lookups, Signer},
     saver::{self, Saver},
@@ -59,6 +60,8 @@ pub(super) struct Core {
     /// The accounts with events inside.
     busy: HashMap<Did, Busy>,
     jobs: FuturesUnordered<Job>,
+    /// What is verified next.
+    batches: Batches,
     ready: VecDeque<Output>,
     /// How many events are inside, and about how many bytes they have.
     inside: usize,
@@ -98,6 +101,7 @@ impl Core {
         let room = Arc::new(AtomicWaker::new());
         let (saver, saving) = Saver::new(Arc::clone(&accounts), Arc::clone(&states), Arc::clone(&room));
         let fetching = settings.repair.0.as_ref();
+        let batches = Batches::new(settings.cores);
         let tools = Tools {
             lookups: Lookups::new(Arc::clone(&network), settings.lookups, settings.lookups_per_second),
             fetches: fetching
@@ -115,6 +119,7 @@ impl Core {
             room,
             busy: HashMap::new(),
             jobs: FuturesUnordered::new(),
+            batches,
             ready: VecDeque::new(),
             inside: 0,
             bytes: 0,
@@ -145,6 +150,7 @@ impl Core {
     /// Gives up what is inside: it comes again.
     pub(super) fn give_up(&mut self) {
         self.jobs.clear();
+        self.batches.clear();
         self.busy.clear();
         self.ready.clear();
     }
@@ -176,21 +182,49 @@ impl Core {
 
     /// Whether no event is inside.
     pub(super) fn is_idle(&self) -> bool {
-        self.jobs.is_empty() && self.ready.is_empty()
+        self.jobs.is_empty() && self.batches.is_empty() && self.ready.is_empty()
     }
 
     /// Returns the next output, if one of the events inside leads to one.
     pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<Output, (Did, StoreError)>> {
         loop {
             if let Some(output) = self.ready.pop_front() {
+                // The consumer may take its time.
+                self.begin();
                 return Poll::Ready(Ok(output));
             }
             if let Some(failed) = self.failed.take() {
                 return Poll::Ready(Err(failed));
             }
             match self.jobs.poll_next_unpin(cx) {
-                Poll::Ready(Some((did, Some(done)))) => self.done(did, done),
-                Poll::Ready(Some((_, None)) | None) | Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Some(ended))) => self.ended(ended),
+                Poll::Ready(Some(None)) => return Poll::Pending,
+                // New tasks have to be polled before they wake anybody.
+                Poll::Ready(None) | Poll::Pending if self.begin() => {}
+                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Begins to verify what waits for that. Returns whether there was anything to begin with.
+    fn begin(&mut self) -> bool {
+        let before = self.jobs.len();
+        while let Some(batch) = self.batches.next() {
+            self.jobs.push(Job::start_batch(Arc::clone(&self.tools), batch));
+        }
+        self.jobs.len() > before
+    }
+
+    /// A task has ended.
+    fn ended(&mut self, ended: Ended) {
+        match ended {
+            Ended::One(did, done) => self.done(did, done),
+            Ended::Batch(results) => {
+                self.batches.ended();
+                for Work { did, future } in results.unfinished {
+                    self.jobs.push(Job::start(did, future));
+                }
+                results.done.into_iter().for_each(|(did, done)| self.done(did, done));
             }
         }
     }
@@ -267,11 +301,16 @@ impl Core {
             let signer = account.signer(now).map(|signer| signer.cloned());
             Known { state: account.state.clone(), signer, may_refresh: account.may_refresh(now) }
         };
+        let is_slow = known.state.is_none() || known.signer.is_none();
         if let Some(busy) = self.busy.get_mut(&did) {
-            busy.is_slow = known.state.is_none() || known.signer.is_none();
+            busy.is_slow = is_slow;
         }
-        let work = job::verify(Arc::clone(&self.tools), did.clone(), raw, known);
-        self.jobs.push(Job::start(did, work));
+        let work = job::verify(Arc::clone(&self.tools), did.clone(), raw, known, !is_slow);
+        if is_slow {
+            self.jobs.push(Job::start(did, work));
+        } else {
+            self.batches.push(Work { did, future: Box::pin(work) });
+        }
     }
 
     fn identity(&mut self, did: &Did, raw: Raw) {

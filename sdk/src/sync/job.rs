@@ -15,6 +15,7 @@ use tokio::{
 
 use super::{
     Refusal, RepairError, RepoState, RepoStates, SignerError,
+    batch::{self, Work},
     check::{self, Checked},
     network::{Fetched, Fetches, Lookups, Signer},
     saver,
@@ -104,42 +105,50 @@ pub(super) enum Done {
     Fetched(Box<Result<Fetched, RepairError>>),
 }
 
-/// A task that ends when nobody waits for it any longer.
-pub(super) struct Job {
-    did: Did,
-    task: JoinHandle<Done>,
+/// What a task has done.
+pub(super) enum Ended {
+    One(Did, Done),
+    Batch(batch::Results),
 }
+
+/// A task that ends when nobody waits for it any longer.
+pub(super) struct Job(JoinHandle<Ended>);
 
 impl Job {
     pub(super) fn start(did: Did, work: impl Future<Output = Done> + Send + 'static) -> Self {
-        Self { did, task: tokio::spawn(work) }
+        Self(tokio::spawn(async move { Ended::One(did, work.await) }))
+    }
+
+    pub(super) fn start_batch(tools: Arc<Tools>, batch: Vec<Work>) -> Self {
+        Self(tokio::spawn(async move { Ended::Batch(batch::verify(tools, batch).await) }))
     }
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
-        self.task.abort();
+        self.0.abort();
     }
 }
 
 impl Future for Job {
-    type Output = (Did, Option<Done>);
+    type Output = Option<Ended>;
 
     /// `None` if the runtime is shutting down.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let done = match ready!(Pin::new(&mut self.task).poll(cx)) {
-            Ok(done) => Some(done),
+        let ended = match ready!(Pin::new(&mut self.0).poll(cx)) {
+            Ok(ended) => Some(ended),
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => None,
             },
         };
-        Poll::Ready((self.did.clone(), done))
+        Poll::Ready(ended)
     }
 }
 
-/// Verifies an event, except for its place in the chain.
-pub(super) async fn verify(tools: Arc<Tools>, did: Did, raw: Raw, known: Known) -> Done {
+/// Verifies an event, except for its place in the chain. `has_core` says whether it is one of those that may be verified now, as
+/// long as nobody else is asked for anything.
+pub(super) async fn verify(tools: Arc<Tools>, did: Did, raw: Raw, known: Known, has_core: bool) -> Done {
     let read = match known.state {
         Some(_) => None,
         None => {
@@ -154,8 +163,8 @@ pub(super) async fn verify(tools: Arc<Tools>, did: Did, raw: Raw, known: Known) 
         (None, _) => None,
     };
     if let Some(state) = state {
-        let signer =
-            Signing { tools: &tools, did: &did, signer: known.signer, may_refresh: known.may_refresh };
+        let Known { signer, may_refresh, .. } = known;
+        let signer = Signing { tools: &tools, did: &did, signer, may_refresh, has_core };
         signer.outcome(state, &mut verification).await;
     }
     verification.state = read;
@@ -168,6 +177,7 @@ struct Signing<'a> {
     did: &'a Did,
     signer: Option<Result<Signer, Arc<SignerError>>>,
     may_refresh: bool,
+    has_core: bool,
 }
 
 impl Signing<'_> {
@@ -204,7 +214,7 @@ impl Signing<'_> {
 
     async fn check_with(&self, signer: &Signer, message: &Message) -> Result<Checked, CommitError> {
         // The semaphore is never closed.
-        let _permit = self.tools.cores.acquire().await;
+        let _permit = if self.has_core { None } else { self.tools.cores.acquire().await.ok() };
         match message {
             Message::Commit(commit) => check::commit(commit, &signer.key),
             Message::Sync(sync) => check::sync(sync, &signer.key),
@@ -218,6 +228,7 @@ impl Signing<'_> {
         let signer = match self.signer.take() {
             Some(known) => known,
             None => {
+                self.has_core = false;
                 let found = self.tools.lookups.find(self.did, false).await;
                 verification.signer = Some(found.clone());
                 found
@@ -238,7 +249,7 @@ impl Signing<'_> {
     }
 
     async fn refresh(&mut self, verification: &mut Verification) -> Result<Signer, Refusal> {
-        self.may_refresh = false;
+        (self.may_refresh, self.has_core) = (false, false);
         verification.has_refreshed = true;
         let fresh = self.tools.lookups.find(self.did, true).await;
         verification.signer = Some(fresh.clone());

@@ -84,12 +84,13 @@
 //
 //   events                            the stream that the consumer polls, over `stream`
 //   core                              the machine: order, jobs, what each event leads to
-//   job, network, saver               work outside of the order: verifying, looking up, fetching, saving
+//   job, batch, network, saver        work outside of the order: verifying, looking up, fetching, saving
 //   verifier                          what can be set
 //   accounts, states                  what is known, in memory and where it is kept
 //   check, chain                      pure: a message by itself, and its place in the chain
 //   message, refusal, error, state, stats   what the consumer is told
 mod accounts;
+mod batch;
 mod chain;
 mod check;
 mod core;
