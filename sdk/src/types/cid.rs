@@ -171,6 +171,7 @@ impl Cid {
     /// assert_eq!(Cid::from_bytes(bytes), Some(cid));
     /// assert_eq!(Cid::from_bytes(b"hello"), None);
     /// ```
+    #[inline]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let bytes: [u8; 36] = bytes.try_into().ok()?;
         is_blessed(&bytes).then_some(Self(Form::Blessed(bytes)))
@@ -291,6 +292,7 @@ const fn value(digit: u8) -> u8 {
     VALUES[digit as usize]
 }
 
+#[inline]
 const fn is_blessed(bytes: &[u8; 36]) -> bool {
     bytes[0] == 1 && matches!(bytes[1], DAG_CBOR | RAW) && bytes[2] == SHA_256 && bytes[3] == 32
 }

@@ -122,9 +122,9 @@ impl<'a> Sections<'a> {
         if rest.is_empty() {
             return Ok(None);
         }
-        let cut_off = RepoError::Car { offset, problem: "it is cut off" };
-        let Found::Section { prefix, length } = section(rest, limit, offset)? else { return Err(cut_off) };
-        let found = rest.get(prefix..prefix + length).ok_or(cut_off)?;
+        let cut_off = || RepoError::Car { offset, problem: "it is cut off" };
+        let Found::Section { prefix, length } = section(rest, limit, offset)? else { return Err(cut_off()) };
+        let found = rest.get(prefix..prefix + length).ok_or_else(cut_off)?;
         self.at += prefix + length;
         Ok(Some((offset, found)))
     }

@@ -15,7 +15,7 @@ pub(super) const VALUE: &[u8; 2] = b"\x61v";
 /// Tag 42, 37 bytes, a zero byte; the CID follows.
 pub(super) const LINK: &[u8; 5] = b"\xd8\x2a\x58\x25\x00";
 pub(super) const NULL: u8 = 0xf6;
-pub(super) const CID: usize = 36;
+const CID: usize = 36;
 /// The least that an entry can have: a key of one byte, no subtree.
 const LEAST: usize = ENTRY.len() + 2 + SHARED.len() + 1 + RIGHT.len() + 1 + VALUE.len() + LINK.len() + CID;
 
@@ -34,25 +34,39 @@ pub(super) fn decode<E: Decoded>(block: &[u8]) -> Option<Result<Node<E>, RepoErr
         let rest = input.take(length)?;
         input.fixed(SHARED)?;
         let shared = i64::try_from(input.head(0)?).ok()?;
-        let key = match whole_key(entries.last().map(E::key), shared, rest) {
-            Ok(key) => key,
-            Err(error) => return Some(Err(error)),
-        };
         input.fixed(RIGHT)?;
         let right = input.optional_link()?;
         input.fixed(VALUE)?;
         let value = input.link()?;
-        entries.push(Entry { key, value, right }.into());
+        // Nothing is copied before it is known where to.
+        match whole_key(entries.last().map(E::key), shared, rest) {
+            Ok(key) => entries.push(E::from(Entry { key, value: cid(value)?, right: optional_cid(right)? })),
+            Err(error) => return Some(Err(error)),
+        }
     }
     input.fixed(LEFT)?;
-    let left = input.optional_link()?;
+    let left = optional_cid(input.optional_link()?)?;
     input.0.is_empty().then_some(Ok(Node { left, entries }))
+}
+
+#[inline]
+fn cid(bytes: &[u8; CID]) -> Option<Cid> {
+    Cid::from_bytes(bytes)
+}
+
+#[inline]
+fn optional_cid(bytes: Option<&[u8; CID]>) -> Option<Option<Cid>> {
+    match bytes {
+        Some(bytes) => cid(bytes).map(Some),
+        None => Some(None),
+    }
 }
 
 /// What has not been read yet.
 struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
+    #[inline]
     fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
@@ -85,13 +99,15 @@ impl<'a> Input<'a> {
     }
 
     #[inline]
-    fn link(&mut self) -> Option<Cid> {
+    fn link(&mut self) -> Option<&'a [u8; CID]> {
         self.fixed(LINK)?;
-        Cid::from_bytes(self.take(CID)?)
+        let (link, rest) = self.0.split_first_chunk::<CID>()?;
+        self.0 = rest;
+        Some(link)
     }
 
     #[inline]
-    fn optional_link(&mut self) -> Option<Option<Cid>> {
+    fn optional_link(&mut self) -> Option<Option<&'a [u8; CID]>> {
         match self.0 {
             [NULL, rest @ ..] => {
                 self.0 = rest;

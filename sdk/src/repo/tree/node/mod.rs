@@ -80,6 +80,7 @@ fn optional_link(reader: &mut Reader<'_>) -> Result<Option<Cid>, RepoError> {
 }
 
 /// Returns the key of an entry, whose beginning is that of the key before.
+#[inline]
 fn whole_key(before: Option<&Key>, shared: i64, rest: &[u8]) -> Result<Key, RepoError> {
     let before = before.map_or(&[][..], Key::as_bytes);
     let shared = usize::try_from(shared).ok().and_then(|shared| before.get(..shared));
@@ -249,11 +250,8 @@ fn link(out: &mut Vec<u8>, cid: Option<&Cid>) {
     match cid.and_then(Cid::as_bytes) {
         None => out.push(exact::NULL),
         Some(bytes) => {
-            let mut link = [0; exact::LINK.len() + exact::CID];
-            let (head, cid) = link.split_at_mut(exact::LINK.len());
-            head.copy_from_slice(exact::LINK);
-            cid.copy_from_slice(bytes);
-            out.extend_from_slice(&link);
+            out.extend_from_slice(exact::LINK);
+            out.extend_from_slice(bytes);
         }
     }
 }
