@@ -140,8 +140,8 @@ pub(crate) const SIGNER_CACHE: Duration = days(1);
 /// How long a key is believed at most while the account cannot be looked up.
 #[cfg(feature = "stream")]
 pub(crate) const SIGNER_KEPT: Duration = days(2);
-/// How often an account is looked up again because of signatures that are not valid, and because a host says that it has changed,
-/// which doubles each time up to [`LONGEST_SIGNER_FAILED`].
+/// How often an account is looked up again because of signatures that are not valid, and because a host says that it
+/// has changed, which doubles each time up to [`LONGEST_SIGNER_FAILED`].
 #[cfg(feature = "stream")]
 pub(crate) const SIGNER_REFRESH: Duration = seconds(10);
 /// How often a look-up that failed for the moment is made before an event is refused.

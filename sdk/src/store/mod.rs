@@ -236,8 +236,8 @@ pub enum StoreError {
         /// The cause.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// What is stored under a key is damaged, or was written by another version of this crate or by something else. It has not been
-    /// changed.
+    /// What is stored under a key is damaged, or was written by another version of this crate or by something else. It
+    /// has not been changed.
     #[error("the entry `{key}` of the store cannot be used: {problem}")]
     Unusable {
         /// The key.

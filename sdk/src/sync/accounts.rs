@@ -96,8 +96,9 @@ impl Account {
         }
     }
 
-    /// A host says that the account has changed, which it can say of any account at any time. Returns whether that is believed at once:
-    /// then the next event looks the account up. `may_ask` says whether one more may be looked up for that reason.
+    /// A host says that the account has changed, which it can say of any account at any time. Returns whether that is
+    /// believed at once: then the next event looks the account up. `may_ask` says whether one more may be looked up for
+    /// that reason.
     pub(super) fn told_change(&mut self, now: Instant, may_ask: impl FnOnce() -> bool) -> bool {
         let pause = |times| doubled(limits::SIGNER_REFRESH, times, limits::LONGEST_SIGNER_FAILED);
         let allowed = self.told.map_or(now, |(last, times)| last + pause(times));
@@ -125,7 +126,8 @@ impl Account {
         self.refreshed = Some(now);
     }
 
-    /// Returns when the repository may be fetched: an account that has gaps all the time is fetched less and less often.
+    /// Returns when the repository may be fetched: an account that has gaps all the time is fetched less and less
+    /// often.
     pub(super) fn may_repair_at(&self, now: Instant) -> Instant {
         self.repaired.map_or(now, |(last, times)| now.max(last + repair_pause(times)))
     }
@@ -176,8 +178,8 @@ impl Account {
         self.change(|state| state.repair = Some(Box::new(repair)));
     }
 
-    /// Notes that something has to be given, or that an event is acknowledged before it is. What is fetched after a restart contains
-    /// the revision that such an event claims.
+    /// Notes that something has to be given, or that an event is acknowledged before it is. What is fetched after a
+    /// restart contains the revision that such an event claims.
     pub(super) fn owes(&mut self, claimed: Option<Tid>) {
         self.owed += 1;
         let repair = self.state.as_ref().and_then(|state| state.repair.as_ref());

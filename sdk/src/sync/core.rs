@@ -18,9 +18,10 @@ use repairs::{LeftOver, Trigger};
 use super::{
     Refusal, RepairError, Verified, VerifiedStreamError, Verifier,
     accounts::{Account, Accounts},
+    batch::{Batches, Work},
     chain::{self, Verdict},
     check::Checked,
-    job::{self, Done, Job, Known, Meaning, Raw, Tools, Verification},
+    job::{self, Done, Ended, Job, Known, Meaning, Raw, Tools, Verification},
     lookups::Lookups,
     message::{Gap, Refused},
     network::Fetches,
@@ -66,6 +67,8 @@ pub(super) struct Core {
     /// The accounts with events inside.
     busy: HashMap<Did, Busy>,
     jobs: FuturesUnordered<Job>,
+    /// What is verified next.
+    batches: Batches,
     ready: VecDeque<Output>,
     /// How many events are inside, and about how many bytes they have.
     inside: usize,
@@ -103,6 +106,7 @@ impl Core {
         let room = Arc::new(AtomicWaker::new());
         let (saver, saving) = Saver::new(Arc::clone(&accounts), Arc::clone(&states), Arc::clone(&room));
         let fetching = settings.repair.0.as_ref();
+        let batches = Batches::new(settings.cores);
         let tools = Tools {
             lookups: Lookups::new(Arc::clone(&network), settings.lookups, settings.lookups_per_second),
             fetches: fetching
@@ -120,6 +124,7 @@ impl Core {
             room,
             busy: HashMap::new(),
             jobs: FuturesUnordered::new(),
+            batches,
             ready: VecDeque::new(),
             inside: 0,
             bytes: 0,
@@ -151,6 +156,7 @@ impl Core {
     /// Gives up what is inside: it comes again.
     pub(super) fn give_up(&mut self) {
         self.jobs.clear();
+        self.batches.clear();
         self.busy.clear();
         self.ready.clear();
     }
@@ -185,7 +191,8 @@ impl Core {
 
     /// Whether no event is inside.
     pub(super) fn is_idle(&self) -> bool {
-        self.jobs.is_empty() && self.ready.is_empty() && self.left_over.is_done()
+        let is_done = self.jobs.is_empty() && self.batches.is_empty() && self.left_over.is_done();
+        is_done && self.ready.is_empty()
     }
 
     /// Returns the next output, if one of the events inside leads to one.
@@ -193,14 +200,42 @@ impl Core {
         loop {
             let _ = self.poll_left_over(cx);
             if let Some(output) = self.ready.pop_front() {
+                // The consumer may take its time.
+                self.begin();
                 return Poll::Ready(Ok(output));
             }
             if let Some(failed) = self.failed.take() {
                 return Poll::Ready(Err(failed));
             }
             match self.jobs.poll_next_unpin(cx) {
-                Poll::Ready(Some((did, Some(done)))) => self.done(did, done),
-                Poll::Ready(Some((_, None)) | None) | Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Some(ended))) => self.ended(ended),
+                Poll::Ready(Some(None)) => return Poll::Pending,
+                // New tasks have to be polled before they wake anybody.
+                Poll::Ready(None) | Poll::Pending if self.begin() => {}
+                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Begins to verify what waits for that. Returns whether there was anything to begin with.
+    fn begin(&mut self) -> bool {
+        let before = self.jobs.len();
+        while let Some(batch) = self.batches.next() {
+            self.jobs.push(Job::start_batch(Arc::clone(&self.tools), batch));
+        }
+        self.jobs.len() > before
+    }
+
+    /// A task has ended.
+    fn ended(&mut self, ended: Ended) {
+        match ended {
+            Ended::One(did, done) => self.done(did, done),
+            Ended::Batch(results) => {
+                self.batches.ended();
+                for Work { did, future } in results.unfinished {
+                    self.jobs.push(Job::start(did, future));
+                }
+                results.done.into_iter().for_each(|(did, done)| self.done(did, done));
             }
         }
     }
@@ -230,7 +265,7 @@ impl Core {
             hash_map::Entry::Occupied(busy) => {
                 let busy = busy.into_mut();
                 if busy.is_owing && raw.rev().is_some() {
-                    repairs::owe(&self.accounts, &did, &mut raw);
+                    repairs::owe(&self.accounts, &did, &mut raw, None);
                 }
                 let is_crowded = self.inside > WINDOW / 2 || self.bytes > WINDOW_BYTES / 2;
                 let most = if is_crowded { 1 } else { QUEUE };
@@ -287,11 +322,16 @@ impl Core {
             let kept = if signer.is_none() { account.kept(now).cloned() } else { None };
             Known { state: account.state.clone(), signer, kept, may_refresh: account.may_refresh(now) }
         };
+        let is_slow = known.state.is_none() || known.signer.is_none();
         if let Some(busy) = self.busy.get_mut(&did) {
-            busy.is_slow = known.state.is_none() || known.signer.is_none();
+            busy.is_slow = is_slow;
         }
-        let work = job::verify(Arc::clone(&self.tools), did.clone(), raw, known);
-        self.jobs.push(Job::start(did, work));
+        let work = job::verify(Arc::clone(&self.tools), did.clone(), raw, known, !is_slow);
+        if is_slow {
+            self.jobs.push(Job::start(did, work));
+        } else {
+            self.batches.push(Work { did, future: Box::pin(work) });
+        }
     }
 
     /// A host says that an account has changed.

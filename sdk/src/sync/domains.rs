@@ -69,7 +69,8 @@ impl Drop for Visit<'_> {
     }
 }
 
-/// The part of a host name that somebody has registered, or about that: the last two labels, or three as in `example.co.uk`.
+/// The part of a host name that somebody has registered, or about that: the last two labels, or three as in
+/// `example.co.uk`.
 pub(super) fn domain(host: &str) -> String {
     let host = host.to_ascii_lowercase();
     let mut labels = host.rsplit('.');

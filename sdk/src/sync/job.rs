@@ -15,6 +15,7 @@ use tokio::{
 
 use super::{
     Refusal, RepairError, RepoState, RepoStates, SignerError,
+    batch::{self, Work},
     check::{self, Checked},
     lookups::{Look, Lookups},
     network::{Fetched, Fetches, Signer, Wanted},
@@ -111,42 +112,50 @@ pub(super) enum Done {
     Loaded(Box<Result<RepoState, StoreError>>),
 }
 
-/// A task that ends when nobody waits for it any longer.
-pub(super) struct Job {
-    did: Did,
-    task: JoinHandle<Done>,
+/// What a task has done.
+pub(super) enum Ended {
+    One(Did, Done),
+    Batch(batch::Results),
 }
+
+/// A task that ends when nobody waits for it any longer.
+pub(super) struct Job(JoinHandle<Ended>);
 
 impl Job {
     pub(super) fn start(did: Did, work: impl Future<Output = Done> + Send + 'static) -> Self {
-        Self { did, task: tokio::spawn(work) }
+        Self(tokio::spawn(async move { Ended::One(did, work.await) }))
+    }
+
+    pub(super) fn start_batch(tools: Arc<Tools>, batch: Vec<Work>) -> Self {
+        Self(tokio::spawn(async move { Ended::Batch(batch::verify(tools, batch).await) }))
     }
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
-        self.task.abort();
+        self.0.abort();
     }
 }
 
 impl Future for Job {
-    type Output = (Did, Option<Done>);
+    type Output = Option<Ended>;
 
     /// `None` if the runtime is shutting down.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let done = match ready!(Pin::new(&mut self.task).poll(cx)) {
-            Ok(done) => Some(done),
+        let ended = match ready!(Pin::new(&mut self.0).poll(cx)) {
+            Ok(ended) => Some(ended),
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => None,
             },
         };
-        Poll::Ready((self.did.clone(), done))
+        Poll::Ready(ended)
     }
 }
 
-/// Verifies an event, except for its place in the chain.
-pub(super) async fn verify(tools: Arc<Tools>, did: Did, raw: Raw, known: Known) -> Done {
+/// Verifies an event, except for its place in the chain. `has_core` says whether it is one of those that may be verified now, as
+/// long as nobody else is asked for anything.
+pub(super) async fn verify(tools: Arc<Tools>, did: Did, raw: Raw, known: Known, has_core: bool) -> Done {
     let read = match known.state {
         Some(_) => None,
         None => Some(read(&tools, &did).await),
@@ -160,7 +169,7 @@ pub(super) async fn verify(tools: Arc<Tools>, did: Did, raw: Raw, known: Known) 
     if let Some(state) = state {
         let Known { signer, kept, may_refresh, .. } = known;
         let is_known = kept.is_some() || state.head.is_some();
-        let signer = Signing { tools: &tools, did: &did, signer, kept, is_known, may_refresh };
+        let signer = Signing { tools: &tools, did: &did, signer, kept, is_known, may_refresh, has_core };
         signer.outcome(state, &mut verification).await;
     }
     verification.state = read;
@@ -176,6 +185,7 @@ struct Signing<'a> {
     /// The account has been verified before.
     is_known: bool,
     may_refresh: bool,
+    has_core: bool,
 }
 
 impl Signing<'_> {
@@ -212,7 +222,7 @@ impl Signing<'_> {
 
     async fn check_with(&self, signer: &Signer, message: &Message) -> Result<Checked, CommitError> {
         // The semaphore is never closed.
-        let _permit = self.tools.cores.acquire().await;
+        let _permit = if self.has_core { None } else { self.tools.cores.acquire().await.ok() };
         match message {
             Message::Commit(commit) => check::commit(commit, &signer.key),
             Message::Sync(sync) => check::sync(sync, &signer.key),
@@ -246,7 +256,8 @@ impl Signing<'_> {
         Err(Refusal::OtherHost { host: host.clone(), pds })
     }
 
-    async fn look(&self, is_fresh: bool) -> Result<Signer, Arc<SignerError>> {
+    async fn look(&mut self, is_fresh: bool) -> Result<Signer, Arc<SignerError>> {
+        self.has_core = false;
         self.tools.lookups.find(self.did, Look { is_fresh, is_known: self.is_known }).await
     }
 

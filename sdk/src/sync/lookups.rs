@@ -1,7 +1,7 @@
 //! Looking accounts up, within limits, because hosts choose which ones, and how many.
 //!
-//! The documents of `did:plc` are in a directory that answers. Those of `did:web` are at servers that anybody can have, and which
-//! may not: they have places of their own, so that nothing else waits for them.
+//! The documents of `did:plc` are in a directory that answers. Those of `did:web` are at servers that anybody can have,
+//! and which may not: they have places of their own, so that nothing else waits for them.
 
 use std::{
     fmt,
@@ -21,12 +21,14 @@ use super::{
 };
 use crate::{limits, types::Did};
 
-/// Each kind of look-ups at untrusted servers has this part of the places and of the pace, beside those of the directory.
+/// Each kind of look-ups at untrusted servers has this part of the places and of the pace, beside those of the
+/// directory.
 const PART_OF_WEB: usize = 8;
-/// The part of the pace at which look-ups that have failed are made anew because a host says that something has changed.
+/// The part of the pace at which look-ups that have failed are made anew because a host says that something has
+/// changed.
 const PART_OF_CHANGES: u32 = 4;
-/// How many look-ups of one kind may be at untrusted servers or wait for that, and how many of those at one domain. Each is an event
-/// that is inside, of which there must be room for others.
+/// How many look-ups of one kind may be at untrusted servers or wait for that, and how many of those at one domain.
+/// Each is an event that is inside, of which there must be room for others.
 const MOST_INSIDE: usize = 512;
 const MOST_AT_DOMAIN: usize = 128;
 
@@ -66,7 +68,8 @@ impl Lookups {
         }
     }
 
-    /// Looks an account up. What may pass is tried again a few times, because the events of the account are refused otherwise.
+    /// Looks an account up. What may pass is tried again a few times, because the events of the account are refused
+    /// otherwise.
     pub(super) async fn find(&self, did: &Did, look: Look) -> Result<Signer, Arc<SignerError>> {
         let found = match did.method() {
             "plc" => {

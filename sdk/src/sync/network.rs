@@ -97,8 +97,8 @@ impl Fetches {
         Self { network, options, at_once: Semaphore::new(at_once.max(1)), domains }
     }
 
-    /// Fetches the repository of an account, and checks it: who has signed it, that it is complete, and not older than the
-    /// stream.
+    /// Fetches the repository of an account, and checks it: who has signed it, that it is complete, and not older than
+    /// the stream.
     pub(super) async fn fetch(
         &self,
         lookups: &Lookups,

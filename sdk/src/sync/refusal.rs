@@ -29,7 +29,8 @@ pub enum Refusal {
         /// The PDS in the DID document of the account.
         pds: String,
     },
-    /// The event does not show what it says: it is not signed by the account, or operations were left out or made up, for example.
+    /// The event does not show what it says: it is not signed by the account, or operations were left out or made up,
+    /// for example.
     #[error(transparent)]
     Invalid(CommitError),
     /// The revision of the event is a time in the future.

@@ -17,7 +17,8 @@ pub struct RepoState {
     /// The last status of the account. `None` if the stream has not told one yet, as for nearly every account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<HostedStatus>,
-    /// What has shown that the repository has to be fetched, until the consumer has acknowledged what was given for that.
+    /// What has shown that the repository has to be fetched, until the consumer has acknowledged what was given for
+    /// that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repair: Option<Box<PendingRepair>>,
     /// The stream whose positions are in it, as a hash of its server.
@@ -69,7 +70,8 @@ pub struct Beginning {
     pub is_gap: bool,
 }
 
-/// An event has shown that something is missing, and the repository has not been fetched yet, or what was fetched is not acknowledged.
+/// An event has shown that something is missing, and the repository has not been fetched yet, or what was fetched is
+/// not acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PendingRepair {

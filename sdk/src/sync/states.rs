@@ -22,8 +22,8 @@ const CAPACITY: usize = 500_000;
 const WRITES: usize = 16;
 /// What the keys of states start with.
 const PREFIX: &str = "repo:";
-/// The version of the format in a store, and that of states with a repair, which versions of this crate that do not know repairs
-/// must not read.
+/// The version of the format in a store, and that of states with a repair, which versions of this crate that do not
+/// know repairs must not read.
 const FORMAT: u32 = 1;
 const FORMAT_WITH_REPAIR: u32 = 2;
 /// What to do about an entry that is damaged.
@@ -33,12 +33,12 @@ const LIST: &str = "unrepaired";
 /// What it is called in errors.
 const LISTED: &str = "the list of repositories that have to be fetched";
 
-/// Where a [`Verifier`](super::Verifier) keeps what it knows of repositories: for each the last revision and the root of its
-/// tree.
+/// Where a [`Verifier`](super::Verifier) keeps what it knows of repositories: for each the last revision and the root
+/// of its tree.
 ///
-/// [`MemoryStates`] forgets them at the end of the process: then the first commit of each repository is accepted without a
-/// comparison with what was before. [`StoredStates`] keeps them in a [`Store`]. A consumer that has a database of its own may
-/// keep them there, beside what it keeps of the records.
+/// [`MemoryStates`] forgets them at the end of the process: then the first commit of each repository is accepted
+/// without a comparison with what was before. [`StoredStates`] keeps them in a [`Store`]. A consumer that has a
+/// database of its own may keep them there, beside what it keeps of the records.
 ///
 /// ```
 /// use std::{collections::HashMap, sync::Mutex};
@@ -81,12 +81,13 @@ pub trait RepoStates: Send + Sync + 'static {
     /// changed, and before each time that the cursor of the stream is saved, so that it is never behind the cursor.
     fn save<'a>(&'a self, states: &'a [(Did, RepoState)]) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Returns the accounts whose saved states have a [`repair`](RepoState::repair), and possibly others. Called when a stream
-    /// begins, which then goes on with these repairs.
+    /// Returns the accounts whose saved states have a [`repair`](RepoState::repair), and possibly others. Called when a
+    /// stream begins, which then goes on with these repairs.
     ///
-    /// Only with such a list, what comes after a gap can be acknowledged for good while the repository is fetched, which may take
-    /// minutes. The default is `None`: there is no list, or it does not outlive the process. Then the cursor of the stream waits.
-    /// `Some` promises that states are kept with all fields, also after the end of the process.
+    /// Only with such a list, what comes after a gap can be acknowledged for good while the repository is fetched,
+    /// which may take minutes. The default is `None`: there is no list, or it does not outlive the process. Then the
+    /// cursor of the stream waits. `Some` promises that states are kept with all fields, also after the end of the
+    /// process.
     fn unrepaired(&self) -> BoxFuture<'_, Result<Option<Vec<Did>>, StoreError>> {
         Box::pin(std::future::ready(Ok(None)))
     }
@@ -106,11 +107,11 @@ impl<S: RepoStates + ?Sized> RepoStates for Arc<S> {
     }
 }
 
-/// Keeps the states of repositories in memory, about 200 bytes for each. When there are too many, those are forgotten that
-/// have not changed for the longest time.
+/// Keeps the states of repositories in memory, about 200 bytes for each. When there are too many, those are forgotten
+/// that have not changed for the longest time.
 ///
-/// While a repository is fetched because something is missing, the cursor of the stream waits for it, because the end of the process
-/// would take what is known about that.
+/// While a repository is fetched because something is missing, the cursor of the stream waits for it, because the end
+/// of the process would take what is known about that.
 pub struct MemoryStates {
     capacity: usize,
     states: Mutex<Recent>,
@@ -180,8 +181,8 @@ impl RepoStates for MemoryStates {
     }
 }
 
-/// If a map has too many entries, drops the oldest, and a tenth more so that this does not happen with every new one. Only
-/// those that may be dropped are.
+/// If a map has too many entries, drops the oldest, and a tenth more so that this does not happen with every new one.
+/// Only those that may be dropped are.
 pub(super) fn drop_oldest<K: Eq + std::hash::Hash, V>(
     map: &mut HashMap<K, V>,
     capacity: usize,
@@ -199,13 +200,14 @@ pub(super) fn drop_oldest<K: Eq + std::hash::Hash, V>(
     map.retain(|_, value| age(value) > edge || !may_drop(value));
 }
 
-/// Keeps the states of repositories in a [`Store`], each under a key of its own (`repo:` and the DID), and the list of repositories that
-/// have to be fetched (`repo:unrepaired`).
+/// Keeps the states of repositories in a [`Store`], each under a key of its own (`repo:` and the DID), and the list of
+/// repositories that have to be fetched (`repo:unrepaired`).
 ///
-/// What is stored and cannot be read is never replaced: the stream ends with [`StoreError::Unusable`], which names the key.
+/// What is stored and cannot be read is never replaced: the stream ends with [`StoreError::Unusable`], which names the
+/// key.
 ///
-/// Suitable for thousands of repositories in a file, and for more in a database. Only one consumer at a time may write them;
-/// give each a [name](Self::named) if several share a store.
+/// Suitable for thousands of repositories in a file, and for more in a database. Only one consumer at a time may write
+/// them; give each a [name](Self::named) if several share a store.
 ///
 /// ```
 /// use atproto_sdk::{store::MemoryStore, sync::StoredStates};
@@ -232,8 +234,8 @@ impl StoredStates {
         Self { store, prefix: PREFIX.to_owned(), list: Arc::default() }
     }
 
-    /// Sets the name of the consumer, which becomes part of the keys: short, of ASCII letters, digits, `-` and `_`. Other
-    /// characters are replaced by `_`.
+    /// Sets the name of the consumer, which becomes part of the keys: short, of ASCII letters, digits, `-` and `_`.
+    /// Other characters are replaced by `_`.
     pub fn named(mut self, name: &str) -> Self {
         let is_fine = |found: char| found.is_ascii_alphanumeric() || found == '-' || found == '_';
         let name: String =

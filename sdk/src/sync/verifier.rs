@@ -136,8 +136,9 @@ impl VerifierBuilder {
     /// Limits how many accounts are looked up at the same time, and in a second. The default is 32 and 200. When there are
     /// more, the stream waits.
     ///
-    /// Accounts of the method `did:web` are looked up beside those, and a quarter as many: half of that those which have been verified
-    /// before, and half others. When too many of them wait, the events of more are refused for the moment.
+    /// Accounts of the method `did:web` are looked up beside those, and a quarter as many: half of that (at least one) for those
+    /// which have been verified before, and half for others. When too many of them wait, the events of more are refused for
+    /// the moment.
     pub fn lookups(mut self, at_once: usize, per_second: u32) -> Self {
         self.0.settings.lookups = at_once.max(1);
         self.0.settings.lookups_per_second = per_second.max(1);
@@ -185,7 +186,8 @@ impl Repair {
         Self(Some(Fetching { at_once: 4, waiting: 1_000, options }))
     }
 
-    /// Sets how many repositories are fetched at the same time.
+    /// Sets how many repositories are fetched at the same time. If there are several, one or a quarter of them is kept free of
+    /// those at the same domain, whose servers may be slow.
     pub fn at_once(self, repositories: usize) -> Self {
         self.with(|fetching| fetching.at_once = repositories.max(1))
     }

@@ -1,10 +1,11 @@
 //! Repositories that are fetched after a gap.
 //!
-//! That can take minutes, for which the cursor of the stream must not wait. So if the states outlive the process, what has shown the
-//! gap is noted in the state of the account ([`PendingRepair`]), and the event is acknowledged: the state is saved before the cursor is.
-//! The events of the account that come meanwhile are acknowledged too. When they are given after all, each of them, and what was
-//! fetched, gets another acknowledgement, which is *owed* until then; with the last one, the note is removed. A process that begins with
-//! notes of an earlier one fetches these repositories, which then contain what it owes.
+//! That can take minutes, for which the cursor of the stream must not wait. So if the states outlive the process, what
+//! has shown the gap is noted in the state of the account ([`PendingRepair`]), and the event is acknowledged: the state
+//! is saved before the cursor is. The events of the account that come meanwhile are acknowledged too. When they are
+//! given after all, each of them, and what was fetched, gets another acknowledgement, which is *owed* until then; with
+//! the last one, the note is removed. A process that begins with notes of an earlier one fetches these repositories,
+//! which then contain what it owes.
 
 use super::*;
 use crate::{
@@ -61,22 +62,29 @@ impl LeftOver {
     }
 }
 
-/// Acknowledges an event, for what is fetched after a restart contains it, and notes that it has still to be given.
-pub(super) fn owe(accounts: &Mutex<Accounts>, did: &Did, raw: &mut Raw) {
-    if std::mem::replace(&mut raw.is_owed, true) {
-        return;
-    }
+/// Acknowledges an event, for what is fetched after a restart contains it, and notes that it has still to be given. If
+/// it has shown the gap, `repair` is noted with that.
+pub(super) fn owe(accounts: &Mutex<Accounts>, did: &Did, raw: &mut Raw, repair: Option<PendingRepair>) {
+    let is_owed = std::mem::replace(&mut raw.is_owed, true);
     let claimed = raw.rev().and_then(|rev| Tid::new(rev).ok());
     let claimed = claimed.filter(|rev| !chain::is_future(rev, clock::since_1970(), limits::REV_FUTURE));
     let mut accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
-    accounts.with(did, |account| account.owes(claimed));
+    accounts.with(did, |account| {
+        if let Some(repair) = repair {
+            account.needs_repair(repair);
+        }
+        if !is_owed {
+            account.owes(claimed);
+        }
+    });
     drop(accounts);
     // What is noted is saved before this is.
     std::mem::replace(&mut raw.acknowledgement, Acknowledgement::none()).ack();
 }
 
 impl Core {
-    /// Returns an output as it is given to the consumer. `beside` makes an acknowledgement of something without a position.
+    /// Returns an output as it is given to the consumer. `beside` makes an acknowledgement of something without a
+    /// position.
     pub(in crate::sync) fn give(
         &self,
         mut output: Output,
@@ -123,13 +131,12 @@ impl Core {
         // If the consumer is that far behind, the cursor waits.
         if self.left_over.is_durable() && self.accounts().unsettled() < WINDOW {
             let repair = PendingRepair::new(commit.clone(), raw.seq);
-            self.accounts().with(&did, |account| account.needs_repair(repair));
-            owe(&self.accounts, &did, &mut raw);
+            owe(&self.accounts, &did, &mut raw, Some(repair));
         }
-        self.begin(did, Trigger::Event { raw, checked }, wanted, start);
+        self.begin_fetch(did, Trigger::Event { raw, checked }, wanted, start);
     }
 
-    fn begin(&mut self, did: Did, trigger: Trigger, wanted: Wanted, (at, signer): Start) {
+    fn begin_fetch(&mut self, did: Did, trigger: Trigger, wanted: Wanted, (at, signer): Start) {
         self.fetching += 1;
         if let Some(busy) = self.busy.get_mut(&did) {
             busy.is_slow = true;
@@ -139,7 +146,7 @@ impl Core {
             };
             busy.trigger = Some(trigger);
             let waiting = busy.queue.iter_mut().filter(|raw| busy.is_owing && raw.rev().is_some());
-            waiting.for_each(|raw| owe(&self.accounts, &did, raw));
+            waiting.for_each(|raw| owe(&self.accounts, &did, raw, None));
         }
         let work = job::fetch(Arc::clone(&self.tools), did.clone(), signer, wanted, at);
         self.jobs.push(Job::start(did, work));
@@ -294,7 +301,7 @@ impl Core {
                     rev: rev.unwrap_or_else(|| repair.commit.rev().clone()),
                     claimed: repair.claimed.clone(),
                 };
-                self.begin(did.clone(), Trigger::LeftOver(repair), wanted, start);
+                self.begin_fetch(did.clone(), Trigger::LeftOver(repair), wanted, start);
                 return true;
             }
             Ok(None) => self.tell_left_over(did, repair, None),

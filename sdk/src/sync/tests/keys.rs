@@ -56,6 +56,32 @@ async fn forged_commits_do_not_make_the_account_be_looked_up_all_the_time() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_an_account_that_is_looked_up_again() {
+    let net = Net::new();
+    let mut writers: Vec<Writer> = (0..30).map(|number| Writer::new(&format!("user{number}"))).collect();
+    let mut stream = Stream::with(&net, |verifier| verifier.cores(1));
+    for writer in &mut writers {
+        net.host(writer);
+        stream.send(commit(&writer.write(1)));
+    }
+    assert_eq!(names(&stream.outputs().await), ["commit"; 30]);
+    // From here on, look-ups wait.
+    net.look.forget_permits(1 << 20);
+    for (number, writer) in writers.iter_mut().enumerate() {
+        if number % 10 == 0 {
+            writer.key = SigningKey::generate_p256().unwrap();
+        }
+        stream.send(commit(&writer.write(1)));
+    }
+    for _ in 0..27 {
+        assert_eq!(name(&stream.next().await.unwrap().message), "commit");
+    }
+    assert!(!stream.core.is_idle());
+    net.look.add_permits(3);
+    assert_eq!(names(&stream.outputs().await), ["refused"; 3]);
+}
+
+#[tokio::test]
 async fn an_identity_event_makes_the_account_be_looked_up_again_in_its_place() {
     let (net, mut alice) = (Net::new(), Writer::new("alice"));
     net.host(&alice);

@@ -68,6 +68,9 @@ async fn e5_a_repair_of_minutes_does_not_hold_the_cursor_and_is_taken_up_again_a
         |seq| serde_json::json!({"seq": seq, "did": plc(1).as_str(), "time": "2026-11-27T00:00:00.000Z"});
     frames.extend((4..=20).map(|seq| message("#identity", &bob(seq))));
     world.server.then(Script::accept().frames(frames));
+    (0..3).for_each(|_| world.server.then(Script::accept()));
+    let last = world.alice.write(1);
+    world.server.then(Script::accept().frame(frame("#commit", 21, &last)));
     world.pds.answer(GET_REPO, car(repository.clone()).delay(Duration::from_secs(600)));
     let killed = {
         let mut events = world.events(Repair::fetch());
@@ -91,7 +94,6 @@ async fn e5_a_repair_of_minutes_does_not_hold_the_cursor_and_is_taken_up_again_a
     world.store = killed;
     world.pds.replace(GET_REPO, car(repository));
     for round in 1..=2 {
-        world.server.then(Script::accept());
         let killed = {
             let mut events = world.events(Repair::fetch());
             let event = next(&mut events).await.unwrap().unwrap();
@@ -109,7 +111,6 @@ async fn e5_a_repair_of_minutes_does_not_hold_the_cursor_and_is_taken_up_again_a
     }
 
     // Acknowledged: nothing is left to be done.
-    world.server.then(Script::accept());
     let killed = {
         let mut events = world.events(Repair::fetch());
         let event = next(&mut events).await.unwrap().unwrap();
@@ -119,8 +120,6 @@ async fn e5_a_repair_of_minutes_does_not_hold_the_cursor_and_is_taken_up_again_a
         left(&world.store).await
     };
     world.store = killed;
-    let last = world.alice.write(1);
-    world.server.then(Script::accept().frame(frame("#commit", 21, &last)));
     let fetched = world.pds.received_at(GET_REPO).len();
     let mut events = world.events(Repair::fetch());
     let event = next(&mut events).await.unwrap().unwrap();
