@@ -177,7 +177,7 @@
 //   repo                                      repositories: trees, commits, proofs
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
-//   clock, random, limits, report, html, server_text, jwt_key, verifying_key, http_client, name_lookup
+//   clock, random, limits, report, html, server_text, sha256, jwt_key, verifying_key, http_client, name_lookup
 // The data of the benchmarks, which tests use too, names the crate from outside.
 #[cfg(test)]
 extern crate self as atproto_sdk;
@@ -224,6 +224,7 @@ pub mod scopes;
 mod server_text;
 #[cfg(feature = "client")]
 mod session;
+mod sha256;
 #[cfg(feature = "client")]
 pub mod store;
 #[cfg(feature = "stream")]

@@ -147,7 +147,11 @@ pub(crate) const REV_FUTURE: Duration = seconds(300);
 /// How long the key of an account is believed, unless the stream says that it has changed or a signature is not valid.
 #[cfg(feature = "stream")]
 pub(crate) const SIGNER_CACHE: Duration = days(1);
-/// How often an account is looked up again because of signatures that are not valid.
+/// How long a key is believed at most while the account cannot be looked up.
+#[cfg(feature = "stream")]
+pub(crate) const SIGNER_KEPT: Duration = days(2);
+/// How often an account is looked up again because of signatures that are not valid, and because a host says that it
+/// has changed, which doubles each time up to [`LONGEST_SIGNER_FAILED`].
 #[cfg(feature = "stream")]
 pub(crate) const SIGNER_REFRESH: Duration = seconds(10);
 /// How long all events of an account wait that is looked up, however many they are, if what is dropped is lost.
@@ -165,6 +169,12 @@ pub(crate) const SIGNER_FAILED: Duration = seconds(60);
 /// The longest of these.
 #[cfg(feature = "stream")]
 pub(crate) const LONGEST_SIGNER_FAILED: Duration = seconds(3600);
+/// For looking up a `did:web`, at a server that anybody can have, with the wait for that and all attempts.
+#[cfg(feature = "stream")]
+pub(crate) const WEB_SIGNER: Duration = seconds(10);
+/// The same for an account of which nothing is known: it may be made up.
+#[cfg(feature = "stream")]
+pub(crate) const UNKNOWN_WEB_SIGNER: Duration = seconds(5);
 /// For the answer to a request for a repository, without its body.
 #[cfg(feature = "stream")]
 pub(crate) const REPO_FETCH: Duration = seconds(30);
@@ -543,6 +553,10 @@ mod tests {
     fn a_key_that_has_changed_is_found_soon_and_one_that_has_not_is_not_asked_for_often() {
         assert!(SIGNER_REFRESH < SIGNER_FAILED && SIGNER_REFRESH < SIGNER_CACHE);
         assert!(SIGNER_RETRY < SIGNER_FAILED && SIGNER_FAILED < LONGEST_SIGNER_FAILED);
+        // A key that has become old is not lost because it cannot be looked up at that moment.
+        assert!(SIGNER_CACHE + LONGEST_SIGNER_FAILED < SIGNER_KEPT);
+        // A server that does not answer is waited for no longer than other servers, and not asked again at once.
+        assert!(UNKNOWN_WEB_SIGNER <= SIGNER_RETRY && UNKNOWN_WEB_SIGNER < WEB_SIGNER && WEB_SIGNER < FETCH);
     }
 
     #[test]

@@ -439,7 +439,9 @@ convert! {
     StopError: |_| Class::of(Kind::Internal);
     VerifiedStreamError: |error| match error {
         VerifiedStreamError::Stream(error) => of_stream(error),
-        VerifiedStreamError::States { .. } | VerifiedStreamError::NotSaved(_) => Class::of(Kind::Internal),
+        VerifiedStreamError::States { .. }
+        | VerifiedStreamError::Unrepaired(_)
+        | VerifiedStreamError::NotSaved(_) => Class::of(Kind::Internal),
     };
 }
 

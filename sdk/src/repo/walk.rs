@@ -120,7 +120,7 @@ impl Walk {
 
     /// Goes into the node that the last step named.
     pub(super) fn enter(&mut self, block: &[u8]) -> Result<(), RepoError> {
-        let node = Node::decode(block)?;
+        let node = <Node>::decode(block)?;
         // Each is a layer below the one before, so this ends.
         let expected = self.way.last().map(|frame| frame.layer.checked_sub(1));
         let expected = match expected {
@@ -143,7 +143,7 @@ impl Walk {
     }
 
     /// The keys around the subtree that the last step named.
-    fn bounds(&self) -> (Option<&str>, Option<&str>) {
+    fn bounds(&self) -> (Option<&[u8]>, Option<&[u8]>) {
         let frames = || self.way.iter().rev();
         let low = frames().find_map(|frame| frame.key(frame.entry().checked_sub(1)?));
         let high = frames().find_map(|frame| frame.key(frame.entry()));
@@ -157,7 +157,7 @@ impl Frame {
         self.next.saturating_sub(1) / 2
     }
 
-    fn key(&self, number: usize) -> Option<&str> {
-        self.node.entries.get(number).map(|entry| &*entry.key)
+    fn key(&self, number: usize) -> Option<&[u8]> {
+        self.node.entries.get(number).map(|entry| entry.key.as_bytes())
     }
 }

@@ -236,6 +236,15 @@ pub enum StoreError {
         /// The cause.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
+    /// What is stored under a key is damaged, or was written by another version of this crate or by something else. It
+    /// has not been changed.
+    #[error("the entry `{key}` of the store cannot be used: {problem}")]
+    Unusable {
+        /// The key.
+        key: String,
+        /// What is wrong, and what to do about it.
+        problem: String,
+    },
     /// A value cannot be decrypted.
     #[cfg(feature = "encryption")]
     #[error("a stored value cannot be decrypted: {problem}; are all sealing keys present?")]
@@ -268,6 +277,17 @@ impl StoreError {
     /// ```
     pub fn backend(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Backend { source: Arc::new(source) }
+    }
+
+    /// Whether the same may succeed later without anybody doing something about it.
+    #[cfg(feature = "stream")]
+    pub(crate) fn is_temporary(&self) -> bool {
+        match self {
+            Self::Corrupt { .. } | Self::Url { .. } | Self::Schema { .. } | Self::Unusable { .. } => false,
+            #[cfg(feature = "encryption")]
+            Self::Sealed { .. } => false,
+            _ => true,
+        }
     }
 }
 

@@ -221,6 +221,13 @@ impl Durable {
         running.acknowledgements.give(id)
     }
 
+    /// Notes that something is given that has no position of its own.
+    #[cfg(feature = "repo")]
+    pub(super) fn give_beside(&self) -> Acknowledgement {
+        let State::Running(running) = &self.state else { return Acknowledgement::none() };
+        running.acknowledgements.give(None).unwrap_or_else(Acknowledgement::none)
+    }
+
     /// A save that was not possible for the moment.
     pub(super) fn report(&self) -> Option<CursorError> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner).take()

@@ -175,6 +175,12 @@ impl<'c, S: Source> Events<'c, S> {
         }
     }
 
+    /// Returns the acknowledgement of something that is given beside the events of the stream. The cursor waits for it.
+    #[cfg(feature = "repo")]
+    pub(crate) fn give_beside(&self) -> Acknowledgement {
+        self.durable.as_ref().map_or_else(Acknowledgement::none, Durable::give_beside)
+    }
+
     /// Acknowledges what the consumer has dropped.
     #[cfg(feature = "repo")]
     pub(crate) fn settle(&self) {

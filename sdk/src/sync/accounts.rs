@@ -9,13 +9,14 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    RepoHead, RepoState, SignerError,
+    PendingRepair, RepoHead, RepoState, SignerError,
     chain::{Claim, Verdict, advance, judge},
     network::Signer,
     states::drop_oldest,
 };
 use crate::{
     limits,
+    stream::Acknowledgement,
     types::{Did, Tid},
 };
 
@@ -28,6 +29,10 @@ pub(super) struct Account {
     changes: u64,
     saved: u64,
     signer: Option<(Signer, Instant)>,
+    /// From when the account is to be looked up again, because a host says that it has changed.
+    doubt: Option<Instant>,
+    /// When that led to a look-up, and how often in a row.
+    told: Option<(Instant, u32)>,
     failed: Option<Failed>,
     /// When the account was last looked up because its signature was not valid.
     refreshed: Option<Instant>,
@@ -35,6 +40,8 @@ pub(super) struct Account {
     repaired: Option<(Instant, u32)>,
     /// The revision up to which what comes again is not given again.
     again: Option<Tid>,
+    /// How many events were acknowledged before they were given, and have not been acknowledged by the consumer since.
+    owed: usize,
     /// Events of the account are being verified.
     pub(super) is_busy: bool,
     used: u64,
@@ -51,13 +58,22 @@ struct Failed {
 impl Account {
     /// Returns the key of the account, or why it is not known, unless it has to be looked up.
     pub(super) fn signer(&self, now: Instant) -> Option<Result<&Signer, Arc<SignerError>>> {
+        let is_doubted = self.doubt.is_some_and(|from| from <= now);
         if let Some((signer, since)) = &self.signer
+            && !is_doubted
             && now.duration_since(*since) < limits::SIGNER_CACHE
         {
             return Some(Ok(signer));
         }
         let failed = self.failed.as_ref().filter(|failed| now < failed.until)?;
-        Some(Err(Arc::clone(&failed.error)))
+        Some(self.kept(now).ok_or_else(|| Arc::clone(&failed.error)))
+    }
+
+    /// Returns the key that is believed while the account cannot be looked up.
+    pub(super) fn kept(&self, now: Instant) -> Option<&Signer> {
+        let known = self.signer.as_ref();
+        let (signer, _) = known.filter(|(_, since)| now.duration_since(*since) < limits::SIGNER_KEPT)?;
+        Some(signer)
     }
 
     /// Notes the result of a look-up.
@@ -65,21 +81,40 @@ impl Account {
         match result {
             Ok(signer) => {
                 self.signer = Some((signer, now));
+                self.doubt = None;
                 self.failed = None;
             }
             Err(error) => {
-                let times = self.failed.take().map_or(0, |failed| failed.times) + 1;
+                let times = self.failed.take().map_or(0, |failed| failed.times).saturating_add(1);
                 let until = now + failure_pause(error.is_temporary(), times);
-                self.signer = None;
+                // Whoever can keep the directory from answering must not silence an account.
+                if !error.keeps_key() || self.kept(now).is_none() {
+                    self.signer = None;
+                }
                 self.failed = Some(Failed { error, until, times });
             }
         }
     }
 
-    /// The account may have another key: the next event looks it up.
-    pub(super) fn forget_signer(&mut self) {
-        self.signer = None;
-        self.failed = None;
+    /// A host says that the account has changed, which it can say of any account at any time. Returns whether that is
+    /// believed at once: then the next event looks the account up. `may_ask` says whether one more may be looked up for
+    /// that reason.
+    pub(super) fn told_change(&mut self, now: Instant, may_ask: impl FnOnce() -> bool) -> bool {
+        let pause = |times| doubled(limits::SIGNER_REFRESH, times, limits::LONGEST_SIGNER_FAILED);
+        let allowed = self.told.map_or(now, |(last, times)| last + pause(times));
+        let is_believed = allowed <= now && may_ask();
+        if is_believed {
+            let before = self.told.filter(|(last, times)| now.duration_since(*last) < pause(*times) * 2);
+            self.told = Some((now, before.map_or(0, |(_, times)| times).saturating_add(1)));
+            if let Some(failed) = &mut self.failed {
+                failed.until = now;
+            }
+        }
+        if self.signer.is_some() {
+            let from = if is_believed { now } else { allowed.max(now + limits::SIGNER_REFRESH) };
+            self.doubt = Some(self.doubt.map_or(from, |doubt| doubt.min(from)));
+        }
+        is_believed
     }
 
     /// Whether the account may be looked up again because of a signature that is not valid.
@@ -91,7 +126,8 @@ impl Account {
         self.refreshed = Some(now);
     }
 
-    /// Returns when the repository may be fetched: an account that has gaps all the time is fetched less and less often.
+    /// Returns when the repository may be fetched: an account that has gaps all the time is fetched less and less
+    /// often.
     pub(super) fn may_repair_at(&self, now: Instant) -> Instant {
         self.repaired.map_or(now, |(last, times)| now.max(last + repair_pause(times)))
     }
@@ -132,6 +168,38 @@ impl Account {
         self.set_head(head);
     }
 
+    /// Returns what is left to be repaired from an earlier run, if nothing has been done about it yet.
+    pub(super) fn left_over(&self) -> Option<&PendingRepair> {
+        self.state.as_ref()?.repair.as_deref().filter(|_| self.owed == 0)
+    }
+
+    /// Notes that the repository has to be fetched, until what is given for that is acknowledged.
+    pub(super) fn needs_repair(&mut self, repair: PendingRepair) {
+        self.change(|state| state.repair = Some(Box::new(repair)));
+    }
+
+    /// Notes that something has to be given, or that an event is acknowledged before it is. What is fetched after a
+    /// restart contains the revision that such an event claims.
+    pub(super) fn owes(&mut self, claimed: Option<Tid>) {
+        self.owed += 1;
+        let repair = self.state.as_ref().and_then(|state| state.repair.as_ref());
+        if claimed.is_some() && repair.is_some_and(|repair| repair.claimed < claimed) {
+            self.change(|state| {
+                if let Some(repair) = &mut state.repair {
+                    repair.claimed = claimed;
+                }
+            });
+        }
+    }
+
+    /// Notes that an event that was owed is done with.
+    pub(super) fn settled(&mut self) {
+        self.owed = self.owed.saturating_sub(1);
+        if self.owed == 0 && self.state.as_ref().is_some_and(|state| state.repair.is_some()) {
+            self.change(|state| state.repair = None);
+        }
+    }
+
     fn set_head(&mut self, head: RepoHead) {
         self.change(|state| state.head = Some(head));
     }
@@ -149,15 +217,17 @@ impl Account {
 /// How long the failure of a look-up is believed, after so many in a row.
 fn failure_pause(is_temporary: bool, times: u32) -> Duration {
     let first = if is_temporary { limits::SIGNER_RETRY } else { limits::SIGNER_FAILED };
-    first
-        .saturating_mul(2_u32.saturating_pow(times.saturating_sub(1).min(16)))
-        .min(limits::LONGEST_SIGNER_FAILED)
+    doubled(first, times, limits::LONGEST_SIGNER_FAILED)
 }
 
 /// How long an account is not fetched again, after so many times in a row.
 fn repair_pause(times: u32) -> Duration {
-    let doubled = 2_u32.saturating_pow(times.saturating_sub(1).min(16));
-    limits::FIRST_REPAIR_PAUSE.saturating_mul(doubled).min(limits::LONGEST_REPAIR_PAUSE)
+    doubled(limits::FIRST_REPAIR_PAUSE, times, limits::LONGEST_REPAIR_PAUSE)
+}
+
+/// A pause that doubles with each time in a row.
+fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(times.saturating_sub(1).min(16))).min(longest)
 }
 
 /// All accounts of which something is known. A bounded number: others are read again when they are needed.
@@ -169,11 +239,19 @@ pub(super) struct Accounts {
     uses: u64,
     /// Those whose states have to be saved.
     dirty: HashSet<Did>,
+    /// Events that were owed and have been given, until the consumer acknowledges them.
+    given: Vec<(Did, Acknowledgement)>,
 }
 
 impl Accounts {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { map: HashMap::new(), capacity: capacity.max(16), uses: 0, dirty: HashSet::new() }
+        Self {
+            map: HashMap::new(),
+            capacity: capacity.max(16),
+            uses: 0,
+            dirty: HashSet::new(),
+            given: Vec::new(),
+        }
     }
 
     /// Returns an account, which is known from now on.
@@ -181,7 +259,7 @@ impl Accounts {
         self.uses += 1;
         let uses = self.uses;
         if !self.map.contains_key(did) {
-            let may_drop = |account: &Account| !account.is_busy && !account.is_dirty();
+            let may_drop = |account: &Account| !account.is_busy && !account.is_dirty() && account.owed == 0;
             drop_oldest(&mut self.map, self.capacity - 1, |account| account.used, may_drop);
         }
         let account = match self.map.entry(did.clone()) {
@@ -208,8 +286,29 @@ impl Accounts {
         result
     }
 
+    /// Notes that an event that was owed is given. `twin` is another acknowledgement of the same.
+    pub(super) fn gives_owed(&mut self, did: Did, twin: Acknowledgement) {
+        self.given.push((did, twin));
+    }
+
+    /// How much of that the consumer has not acknowledged.
+    pub(super) fn unsettled(&self) -> usize {
+        self.given.len()
+    }
+
+    /// Notes what the consumer has acknowledged of that.
+    fn settle(&mut self) {
+        let (done, given) = std::mem::take(&mut self.given).into_iter().partition(|(_, twin)| twin.is_done());
+        self.given = given;
+        let done: Vec<_> = done;
+        for (did, _) in done {
+            self.with(&did, Account::settled);
+        }
+    }
+
     /// Returns the states that have to be saved, and their numbers of changes.
-    pub(super) fn unsaved(&self) -> Vec<(Did, RepoState, u64)> {
+    pub(super) fn unsaved(&mut self) -> Vec<(Did, RepoState, u64)> {
+        self.settle();
         let dirty = self.dirty.iter().filter_map(|did| Some((did, self.map.get(did)?)));
         dirty
             .filter_map(|(did, account)| Some((did.clone(), account.state.clone()?, account.changes)))

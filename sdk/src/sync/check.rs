@@ -53,7 +53,12 @@ pub(super) fn commit(message: &subscribe_repos::Commit, key: &VerifyingKey) -> R
     }
     let mut operations = Vec::with_capacity(message.ops.len().min(repo::MAX_OPERATIONS));
     for operation in message.ops.iter().take(repo::MAX_OPERATIONS + 1) {
-        operations.push(operation_of(operation)?);
+        // A PDS sends what `applyWrites` was told, also if that was no change. Nobody can tell it from one that is made
+        // up for another record of the slice, and it says nothing.
+        let changes = operation.cid.value() != operation.prev.as_ref();
+        if changes || operation.action.as_str() != "update" {
+            operations.push(operation_of(operation)?);
+        }
     }
     let claimed =
         CommitMessage::new(&message.repo, &message.rev, &message.commit.0, &operations, &message.blocks)
@@ -72,10 +77,11 @@ pub(super) fn commit(message: &subscribe_repos::Commit, key: &VerifyingKey) -> R
         let block = block.map(|block| message.blocks.0.slice_ref(block));
         records.push(RecordOperation { collection, rkey, action: operation.action.clone(), block });
     }
+    let (commit, prev_data) = verified.into_parts();
     Ok(Checked::Commit(Box::new(RepoCommit {
-        commit: verified.commit().clone(),
+        commit,
         since: message.since.value().cloned(),
-        prev_data: verified.prev_data().clone(),
+        prev_data,
         operations: records,
         blocks: message.blocks.0.clone(),
         is_first: false,

@@ -1,6 +1,8 @@
 //! The machine of a verified stream: takes events in the order of their arrival, and gives what they mean, in order for each
 //! account. It knows nothing of where the events come from.
 
+pub(super) mod repairs;
+
 use std::{
     collections::{HashMap, VecDeque, hash_map},
     pin::Pin,
@@ -16,14 +18,18 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
+use repairs::{LeftOver, Trigger};
+
 use super::{
-    Refusal, RepairError, Verified, Verifier,
+    Refusal, RepairError, Verified, VerifiedStreamError, Verifier,
     accounts::{Account, Accounts},
+    batch::{Batches, Work},
     chain::{self, Verdict},
     check::Checked,
-    job::{self, Asking, Done, Job, Known, Meaning, Raw, Tools, Verification},
-    message::{Gap, Refused, Resynced},
-    network::{Fetched, Fetches, Lookups, Signer},
+    job::{self, Asking, Done, Ended, Job, Known, Meaning, Raw, Tools, Verification},
+    lookups::Lookups,
+    message::{Gap, Refused},
+    network::Fetches,
     saver::{self, Saver},
     state::HostedStatus,
     stats::VerifierStats,
@@ -52,6 +58,8 @@ pub(super) struct Output {
     pub(super) seq: Option<i64>,
     pub(super) time: Option<SystemTime>,
     pub(super) acknowledgement: Acknowledgement,
+    /// It was acknowledged before, so it needs another acknowledgement.
+    pub(super) is_owed: bool,
 }
 
 pub(super) struct Core {
@@ -64,13 +72,16 @@ pub(super) struct Core {
     /// The accounts with events inside.
     busy: HashMap<Did, Busy>,
     jobs: FuturesUnordered<Job>,
+    /// What is verified next.
+    batches: Batches,
     ready: VecDeque<Output>,
     /// How many events are inside, and about how many bytes they have.
     inside: usize,
     bytes: usize,
     fetching: usize,
+    left_over: LeftOver,
     stats: VerifierStats,
-    failed: Option<(Did, StoreError)>,
+    failed: Option<VerifiedStreamError>,
     /// When to look, while the window is full, for accounts of which too much waits for too long.
     relief: Option<Pin<Box<Sleep>>>,
 }
@@ -90,13 +101,10 @@ struct Busy {
     is_slow: bool,
     /// Since when the job has looked the account up.
     asking: Option<Instant>,
-    /// The event that has shown a gap, while the repository is fetched.
+    /// What has shown a gap, while the repository is fetched.
     trigger: Option<Trigger>,
-}
-
-struct Trigger {
-    raw: Raw,
-    checked: Checked,
+    /// What comes meanwhile is acknowledged at once.
+    is_owing: bool,
 }
 
 impl Core {
@@ -107,6 +115,7 @@ impl Core {
         let room = Arc::new(AtomicWaker::new());
         let (saver, saving) = Saver::new(Arc::clone(&accounts), Arc::clone(&states), Arc::clone(&room));
         let fetching = settings.repair.0.as_ref();
+        let batches = Batches::new(settings.cores);
         let tools = Tools {
             lookups: Lookups::new(Arc::clone(&network), settings.lookups, settings.lookups_per_second),
             fetches: fetching
@@ -125,10 +134,12 @@ impl Core {
             room,
             busy: HashMap::new(),
             jobs: FuturesUnordered::new(),
+            batches,
             ready: VecDeque::new(),
             inside: 0,
             bytes: 0,
             fetching: 0,
+            left_over: LeftOver::default(),
             stats: VerifierStats::default(),
             failed: None,
             relief: None,
@@ -156,6 +167,7 @@ impl Core {
     /// Gives up what is inside: it comes again.
     pub(super) fn give_up(&mut self) {
         self.jobs.clear();
+        self.batches.clear();
         self.busy.clear();
         self.ready.clear();
     }
@@ -186,6 +198,9 @@ impl Core {
 
     /// Whether another event may be taken.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.poll_left_over(cx).is_pending() {
+            return Poll::Pending;
+        }
         // What makes room are the jobs, and what saves states.
         while self.inside >= WINDOW || self.bytes >= WINDOW_BYTES {
             let look = || Box::pin(sleep(limits::LOOKUP_PATIENCE / 4));
@@ -200,21 +215,51 @@ impl Core {
 
     /// Whether no event is inside.
     pub(super) fn is_idle(&self) -> bool {
-        self.jobs.is_empty() && self.ready.is_empty()
+        let is_done = self.jobs.is_empty() && self.batches.is_empty() && self.left_over.is_done();
+        is_done && self.ready.is_empty()
     }
 
     /// Returns the next output, if one of the events inside leads to one.
-    pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<Output, (Did, StoreError)>> {
+    pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<Output, VerifiedStreamError>> {
         loop {
+            let _ = self.poll_left_over(cx);
             if let Some(output) = self.ready.pop_front() {
+                // The consumer may take its time.
+                self.begin();
                 return Poll::Ready(Ok(output));
             }
             if let Some(failed) = self.failed.take() {
                 return Poll::Ready(Err(failed));
             }
             match self.jobs.poll_next_unpin(cx) {
-                Poll::Ready(Some((did, Some(done)))) => self.done(did, done),
-                Poll::Ready(Some((_, None)) | None) | Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Some(ended))) => self.ended(ended),
+                Poll::Ready(Some(None)) => return Poll::Pending,
+                // New tasks have to be polled before they wake anybody.
+                Poll::Ready(None) | Poll::Pending if self.begin() => {}
+                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Begins to verify what waits for that. Returns whether there was anything to begin with.
+    fn begin(&mut self) -> bool {
+        let before = self.jobs.len();
+        while let Some(batch) = self.batches.next() {
+            self.jobs.push(Job::start_batch(Arc::clone(&self.tools), batch));
+        }
+        self.jobs.len() > before
+    }
+
+    /// A task has ended.
+    fn ended(&mut self, ended: Ended) {
+        match ended {
+            Ended::One(did, done) => self.done(did, done),
+            Ended::Batch(results) => {
+                self.batches.ended();
+                for Work { did, future } in results.unfinished {
+                    self.jobs.push(Job::start(did, future));
+                }
+                results.done.into_iter().for_each(|(did, done)| self.done(did, done));
             }
         }
     }
@@ -225,11 +270,12 @@ impl Core {
             && let Some(saving) = saving.take()
         {
             self.saving = Saving::Running(tokio::spawn(saving.run()));
+            self.read_left_over();
         }
     }
 
     /// Takes an event.
-    pub(super) fn accept(&mut self, raw: Raw) {
+    pub(super) fn accept(&mut self, mut raw: Raw) {
         let Some(account) = raw.message.account() else {
             return self.ready.push_back(output(raw, |message| Verified::Other(Box::new(message))));
         };
@@ -240,13 +286,17 @@ impl Core {
         self.note_asking();
         self.inside += 1;
         self.bytes += raw.size();
-        let (most, repairs) = (self.longest_queue(), self.tools.fetches.is_some());
+        let (most, has_repairs) = (self.longest_queue(), self.tools.fetches.is_some());
         match self.busy.entry(did.clone()) {
             hash_map::Entry::Occupied(busy) => {
                 let busy = busy.into_mut();
-                let may_drop = busy.queue.len() >= most && busy.may_drop(repairs);
-                let dropped = busy.push(raw, may_drop);
-                self.note_dropped(dropped);
+                if busy.is_owing && raw.rev().is_some() {
+                    repairs::owe(&self.accounts, &did, &mut raw, None);
+                }
+                let may_drop = busy.queue.len() >= most && busy.may_drop(has_repairs);
+                if let Some(dropped) = busy.push(raw, may_drop) {
+                    self.dropped(&did, &dropped);
+                }
             }
             hash_map::Entry::Vacant(free) => {
                 free.insert(Busy::default()).queue.push_back(raw);
@@ -271,30 +321,31 @@ impl Core {
         }
     }
 
-    fn note_dropped(&mut self, (count, bytes): (usize, usize)) {
-        self.inside -= count;
-        self.bytes -= bytes;
-        self.stats.dropped += count as u64;
+    /// An event has made room for a later one of its account.
+    fn dropped(&mut self, did: &Did, raw: &Raw) {
+        self.leave(raw);
+        self.stats.dropped += 1;
+        self.settle(did, raw);
     }
 
     /// Drops what waits too long of accounts that have too much, because the window is full.
     fn shorten_queues(&mut self) {
         self.note_asking();
-        let (most, repairs) = (self.longest_queue(), self.tools.fetches.is_some());
-        let (mut count, mut bytes) = (0, 0);
-        for busy in self.busy.values_mut().filter(|busy| busy.queue.len() > most && busy.may_drop(repairs)) {
+        let (most, has_repairs) = (self.longest_queue(), self.tools.fetches.is_some());
+        let mut dropped = Vec::new();
+        for (did, busy) in &mut self.busy {
+            if busy.queue.len() <= most || !busy.may_drop(has_repairs) {
+                continue;
+            }
             for raw in busy.queue.split_off(most) {
-                let dropped = busy.push(raw, true);
-                (count, bytes) = (count + dropped.0, bytes + dropped.1);
+                dropped.extend(busy.push(raw, true).map(|raw| (did.clone(), raw)));
             }
         }
-        if count > 0 {
-            tracing::debug!(
-                events = count,
-                "dropped events of accounts that take long, because too many wait"
-            );
+        if !dropped.is_empty() {
+            let events = dropped.len();
+            tracing::debug!(events, "dropped events of accounts that take long, because too many wait");
         }
-        self.note_dropped((count, bytes));
+        dropped.iter().for_each(|(did, raw)| self.dropped(did, raw));
     }
 
     /// Begins with the next event of an account, or notes that there is none.
@@ -307,9 +358,13 @@ impl Core {
                 return;
             };
             if let Message::Identity(_) = &raw.message {
-                self.leave(&raw);
-                self.identity(&did, raw);
-                continue;
+                self.told_change(&did);
+                // Otherwise it depends on who hosts the account.
+                if self.tools.settings.host.is_none() {
+                    self.leave(&raw);
+                    self.other(&did, raw);
+                    continue;
+                }
             }
             self.verify(did, raw);
             return;
@@ -328,24 +383,30 @@ impl Core {
             let mut accounts = self.accounts();
             let account = accounts.entry(&did);
             let signer = account.signer(now).map(|signer| signer.cloned());
-            Known { state: account.state.clone(), signer, may_refresh: account.may_refresh(now) }
+            let kept = if signer.is_none() { account.kept(now).cloned() } else { None };
+            Known { state: account.state.clone(), signer, kept, may_refresh: account.may_refresh(now) }
         };
+        let is_slow = known.state.is_none() || known.signer.is_none();
         if let Some(busy) = self.busy.get_mut(&did) {
-            busy.is_slow = known.state.is_none() || known.signer.is_none();
+            busy.is_slow = is_slow;
             busy.asking = None;
         }
-        let work = job::verify(Arc::clone(&self.tools), did.clone(), raw, known);
-        self.jobs.push(Job::start(did, work));
+        let work = job::verify(Arc::clone(&self.tools), did.clone(), raw, known, !is_slow);
+        if is_slow {
+            self.jobs.push(Job::start(did, work));
+        } else {
+            self.batches.push(Work { did, future: Box::pin(work) });
+        }
     }
 
-    fn identity(&mut self, did: &Did, raw: Raw) {
-        self.accounts().entry(did).forget_signer();
-        self.tools.lookups.forget(did);
-        self.stats.identities += 1;
-        self.ready.push_back(output(raw, |message| match message {
-            Message::Identity(identity) => Verified::Identity(identity),
-            other => Verified::Other(Box::new(other)),
-        }));
+    /// A host says that an account has changed.
+    fn told_change(&mut self, did: &Did) {
+        let now = Instant::now();
+        let lookups = &self.tools.lookups;
+        let is_believed = self.accounts().entry(did).told_change(now, || lookups.may_ask_again(now));
+        if is_believed {
+            lookups.forget(did);
+        }
     }
 
     /// A job has ended.
@@ -359,6 +420,11 @@ impl Core {
                 }
             }
             Done::Fetched(result) => self.fetched(&did, *result),
+            Done::Loaded(result) => {
+                if !self.loaded(&did, *result) {
+                    return;
+                }
+            }
         }
         self.go_on(did);
     }
@@ -367,11 +433,11 @@ impl Core {
     fn verified(&mut self, did: &Did, verification: Verification) -> bool {
         let Verification { raw, state, signer, has_refreshed, outcome } = verification;
         if let Some(Err(error)) = state {
-            self.failed.get_or_insert((did.clone(), error));
+            self.fail(did, error);
             return false;
         }
         let now = Instant::now();
-        {
+        let has_left_over = {
             let mut accounts = self.accounts();
             let account = accounts.entry(did);
             if let Some(Ok(state)) = state {
@@ -383,6 +449,14 @@ impl Core {
             if let Some(signer) = signer {
                 account.looked_up(signer, now);
             }
+            account.left_over().is_some()
+        };
+        if has_left_over {
+            // First what is missing since an earlier run.
+            if let Some(busy) = self.busy.get_mut(did) {
+                busy.queue.push_front(raw);
+            }
+            return !self.take_up(did);
         }
         match outcome {
             Err(refusal) => {
@@ -392,7 +466,7 @@ impl Core {
             }
             Ok(Meaning::Old) => {
                 self.leave(&raw);
-                self.old(raw);
+                self.old(did, raw);
                 true
             }
             Ok(Meaning::Other) => {
@@ -412,11 +486,13 @@ impl Core {
     }
 
     /// The consumer need not see it.
-    fn old(&mut self, raw: Raw) {
+    fn old(&mut self, did: &Did, raw: Raw) {
         self.stats.old += 1;
+        self.settle(did, &raw);
         raw.acknowledgement.ack();
     }
 
+    /// Something about an account, and not about the content of its repository.
     fn other(&mut self, did: &Did, raw: Raw) {
         if let Message::Account(told) = &raw.message {
             self.stats.accounts_told += 1;
@@ -431,8 +507,12 @@ impl Core {
                 }
             });
         }
+        if let Message::Identity(_) = &raw.message {
+            self.stats.identities += 1;
+        }
         self.ready.push_back(output(raw, |message| match message {
             Message::Account(account) => Verified::Account(account),
+            Message::Identity(identity) => Verified::Identity(identity),
             other => Verified::Other(Box::new(other)),
         }));
     }
@@ -451,7 +531,7 @@ impl Core {
         if verdict == Verdict::Gap || (verdict == Verdict::First && self.tools.settings.fetches_unknown) {
             match self.may_fetch(did) {
                 Ok(Some(start)) => {
-                    self.fetch(did.clone(), Trigger { raw, checked }, start);
+                    self.fetch(did.clone(), raw, checked, start);
                     return false;
                 }
                 Ok(None) => {}
@@ -480,9 +560,10 @@ impl Core {
             known
         };
         let message = match (verdict, checked) {
-            (Verdict::Old, _) => return self.old(raw),
+            (Verdict::Old, _) => return self.old(did, raw),
             (Verdict::Unchanged, _) => {
                 self.stats.unchanged += 1;
+                self.settle(did, &raw);
                 return raw.acknowledgement.ack();
             }
             (Verdict::Next | Verdict::Again, Checked::Commit(commit)) => {
@@ -506,102 +587,39 @@ impl Core {
         };
         self.ready.push_back(output(raw, |_| message));
     }
-
-    /// Returns whether the repository of an account is to be fetched, when, and what is known of its signer.
-    fn may_fetch(&self, did: &Did) -> Result<Option<(Instant, Option<Signer>)>, RepairError> {
-        let Some(fetching) = &self.tools.settings.repair.0 else { return Ok(None) };
-        let now = Instant::now();
-        let mut accounts = self.accounts();
-        let account = accounts.entry(did);
-        let at = account.may_repair_at(now);
-        if at.duration_since(now) > limits::REPAIR_HELD {
-            return Err(RepairError::TooSoon);
-        }
-        if self.fetching >= fetching.at_once + fetching.waiting {
-            return Err(RepairError::Busy);
-        }
-        Ok(Some((at, account.signer(now).and_then(Result::ok).cloned())))
-    }
-
-    fn fetch(&mut self, did: Did, trigger: Trigger, (at, signer): (Instant, Option<Signer>)) {
-        tracing::debug!(%did, seq = trigger.raw.seq, "fetching repository after a gap");
-        let wanted = trigger.checked.commit().rev().clone();
-        self.fetching += 1;
-        if let Some(busy) = self.busy.get_mut(&did) {
-            busy.is_slow = true;
-            busy.trigger = Some(trigger);
-        }
-        let work = job::fetch(Arc::clone(&self.tools), did.clone(), signer, wanted, at);
-        self.jobs.push(Job::start(did, work));
-    }
-
-    /// A repository was fetched, or could not be.
-    fn fetched(&mut self, did: &Did, result: Result<Fetched, RepairError>) {
-        self.fetching -= 1;
-        let Some(trigger) = self.busy.get_mut(did).and_then(|busy| busy.trigger.take()) else { return };
-        let Trigger { raw, checked } = trigger;
-        self.leave(&raw);
-        self.accounts().entry(did).tried_repair(Instant::now());
-        // With such a state, everything that the account does until then would seem to be old.
-        let result = result.and_then(|fetched| match fetched.repository.rev() {
-            rev if chain::is_future(rev, clock::since_1970(), limits::REV_FUTURE) => {
-                Err(RepairError::Future { rev: rev.clone() })
-            }
-            _ => Ok(fetched),
-        });
-        match result {
-            Err(problem) => {
-                tracing::debug!(%did, %problem, "repository not fetched");
-                self.stats.failed_repairs += 1;
-                // It was a gap, or else a first event whose repository was to be fetched.
-                let verdict = self.accounts().entry(did).judge(&checked.claim(raw.seq));
-                self.conclude(did, raw, checked, verdict, Some(problem));
-            }
-            Ok(Fetched { repository, signer }) => {
-                self.stats.repairs += 1;
-                let known = {
-                    let mut accounts = self.accounts();
-                    let account = accounts.entry(did);
-                    account.looked_up(Ok(signer), Instant::now());
-                    let known = account.head().cloned();
-                    let (rev, data) = (repository.rev(), repository.data());
-                    accounts.with(did, |account| account.repaired(rev, data, raw.seq));
-                    known
-                };
-                let resynced = Resynced { repository: Arc::new(repository), known };
-                self.ready.push_back(output(raw, |_| Verified::Resynced(Box::new(resynced))));
-            }
-        }
-    }
 }
 
 impl Busy {
     /// Whether something may be dropped of what waits, if it is too much. Without repairs that is lost, so the answer is waited for
     /// at first.
-    fn may_drop(&self, repairs: bool) -> bool {
+    fn may_drop(&self, has_repairs: bool) -> bool {
         match self.asking {
-            Some(since) => repairs || since.elapsed() >= limits::LOOKUP_PATIENCE,
-            None => repairs && self.is_slow,
+            Some(since) => has_repairs || since.elapsed() >= limits::LOOKUP_PATIENCE,
+            None => has_repairs && self.is_slow,
         }
     }
 
     /// Takes an event in. If something has to be dropped for that, an earlier event of the same kind is, whose acknowledgement
     /// becomes part of that of this one: a commit that is missing shows as a gap, and of other events only the last one counts.
-    /// Returns how many were dropped, and their size.
-    fn push(&mut self, mut raw: Raw, may_drop: bool) -> (usize, usize) {
+    /// Returns what was dropped.
+    fn push(&mut self, mut raw: Raw, may_drop: bool) -> Option<Raw> {
         let kind = std::mem::discriminant(&raw.message);
         let is_of_kind = |waiting: &Raw| {
             std::mem::discriminant(&waiting.message) == kind
                 || (waiting.rev().is_some() && raw.rev().is_some())
         };
         let place = if may_drop { self.queue.iter().rposition(is_of_kind) } else { None };
-        let dropped = place.and_then(|place| self.queue.remove(place));
-        let counts = dropped.as_ref().map_or((0, 0), |dropped| (1, dropped.size()));
-        if let Some(dropped) = dropped {
-            raw.acknowledgement = raw.acknowledgement.with(dropped.acknowledgement);
+        let mut dropped = place.and_then(|place| self.queue.remove(place));
+        if let Some(dropped) = &mut dropped {
+            let acknowledgement = std::mem::replace(&mut dropped.acknowledgement, Acknowledgement::none());
+            raw.acknowledgement = raw.acknowledgement.with(acknowledgement);
+            // If only that one is owed, this one takes its place.
+            let is_owed = raw.is_owed;
+            raw.is_owed |= dropped.is_owed;
+            dropped.is_owed &= is_owed;
         }
         self.queue.push_back(raw);
-        counts
+        dropped
     }
 }
 
@@ -615,8 +633,8 @@ fn check_did(did: &Did) -> Result<(), InvalidText> {
 
 /// Makes an output of an event.
 fn output(raw: Raw, message: impl FnOnce(Message) -> Verified) -> Output {
-    let Raw { message: received, seq, time, acknowledgement } = raw;
-    Output { message: message(received), seq, time, acknowledgement }
+    let Raw { message: received, seq, time, acknowledgement, is_owed } = raw;
+    Output { message: message(received), seq, time, acknowledgement, is_owed }
 }
 
 #[cfg(test)]

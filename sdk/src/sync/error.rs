@@ -24,6 +24,9 @@ pub enum VerifiedStreamError {
         /// The cause.
         source: StoreError,
     },
+    /// It could not be read which repositories have still to be fetched since an earlier run.
+    #[error("the list of repositories that have to be fetched cannot be read")]
+    Unrepaired(#[source] StoreError),
     /// The states of repositories could not be saved when the stream was stopped. Their next events will show gaps.
     #[error("the states of repositories cannot be saved")]
     NotSaved(#[source] StoreError),
@@ -43,7 +46,7 @@ impl VerifiedStreamError {
     pub fn is_end(&self) -> bool {
         match self {
             Self::Stream(error) => error.is_end(),
-            Self::States { .. } | Self::NotSaved(_) => true,
+            Self::States { .. } | Self::Unrepaired(_) | Self::NotSaved(_) => true,
         }
     }
 
@@ -51,7 +54,10 @@ impl VerifiedStreamError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Stream(error) => error.kind(),
-            Self::States { .. } | Self::NotSaved(_) => ErrorKind::TryLater,
+            // What is damaged stays damaged until somebody does something about it.
+            Self::States { source, .. } | Self::Unrepaired(source) | Self::NotSaved(source) => {
+                if source.is_temporary() { ErrorKind::TryLater } else { ErrorKind::InvalidInput }
+            }
         }
     }
 }

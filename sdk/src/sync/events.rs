@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How many events may be given since the first that is not acknowledged, unless another number was set: as many as come in the time
-/// that a repair takes.
+/// that a repair takes, for which the cursor waits if the states do not outlive the process.
 const UNACKNOWLEDGED: usize = 200_000;
 
 impl<'c> Subscribe<'c, SubscribeRepos> {
@@ -90,14 +90,18 @@ impl VerifiedEvents<'_> {
             // What the consumer has dropped counts, also when nothing more is read.
             self.events.settle();
             match self.core.poll_output(cx) {
-                Poll::Ready(Ok(output)) => return Poll::Ready(Some(Ok(event(output)))),
-                Poll::Ready(Err((did, source))) => {
+                Poll::Ready(Ok(output)) => {
+                    let output = self.core.give(output, || self.events.give_beside());
+                    return Poll::Ready(Some(Ok(event(output))));
+                }
+                Poll::Ready(Err(error)) => {
                     self.end = End::Yes;
-                    return Poll::Ready(Some(Err(VerifiedStreamError::States { did, source })));
+                    return Poll::Ready(Some(Err(error)));
                 }
                 Poll::Pending => {}
             }
             if let End::Soon(error) = &mut self.end {
+                self.core.leave_left_over();
                 if !self.core.is_idle() {
                     return Poll::Pending;
                 }
@@ -197,10 +201,10 @@ fn raw(event: Event<SubscribeRepos>) -> Raw {
     let (seq, time) = (event.seq(), event.time());
     let (message, acknowledgement) = event.into_parts();
     // What is dropped in here was not given to the consumer.
-    Raw { message, seq, time, acknowledgement: acknowledgement.explicit() }
+    Raw { message, seq, time, acknowledgement: acknowledgement.explicit(), is_owed: false }
 }
 
 fn event(output: Output) -> Event<VerifiedRepos> {
-    let Output { message, seq, time, acknowledgement } = output;
+    let Output { message, seq, time, acknowledgement, .. } = output;
     Event::of(message, seq, time, acknowledgement.for_consumer())
 }

@@ -19,8 +19,10 @@ use tokio::{
 
 use super::{
     Refusal, RepairError, RepoState, RepoStates, SignerError,
+    batch::{self, Work},
     check::{self, Checked},
-    network::{Fetched, Fetches, Lookups, Signer},
+    lookups::{Look, Lookups},
+    network::{Fetched, Fetches, Signer, Wanted},
     saver,
     verifier::Settings,
 };
@@ -38,6 +40,8 @@ pub(super) struct Raw {
     pub(super) seq: Option<i64>,
     pub(super) time: Option<std::time::SystemTime>,
     pub(super) acknowledgement: Acknowledgement,
+    /// It was acknowledged before it was given, see [`super::core::repairs`].
+    pub(super) is_owed: bool,
 }
 
 impl Raw {
@@ -104,6 +108,8 @@ impl Asking {
 pub(super) struct Known {
     pub(super) state: Option<RepoState>,
     pub(super) signer: Option<Result<Signer, Arc<SignerError>>>,
+    /// What was known before, if the account is to be looked up: it is believed if that fails.
+    pub(super) kept: Option<Signer>,
     /// Whether the account may be looked up again if the signature is not valid.
     pub(super) may_refresh: bool,
 }
@@ -133,50 +139,57 @@ pub(super) enum Meaning {
 pub(super) enum Done {
     Verified(Box<Verification>),
     Fetched(Box<Result<Fetched, RepairError>>),
+    /// The state of an account was read, without an event.
+    Loaded(Box<Result<RepoState, StoreError>>),
+}
+
+/// What a task has done.
+pub(super) enum Ended {
+    One(Did, Done),
+    Batch(batch::Results),
 }
 
 /// A task that ends when nobody waits for it any longer.
-pub(super) struct Job {
-    did: Did,
-    task: JoinHandle<Done>,
-}
+pub(super) struct Job(JoinHandle<Ended>);
 
 impl Job {
     pub(super) fn start(did: Did, work: impl Future<Output = Done> + Send + 'static) -> Self {
-        Self { did, task: tokio::spawn(work) }
+        Self(tokio::spawn(async move { Ended::One(did, work.await) }))
+    }
+
+    pub(super) fn start_batch(tools: Arc<Tools>, batch: Vec<Work>) -> Self {
+        Self(tokio::spawn(async move { Ended::Batch(batch::verify(tools, batch).await) }))
     }
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
-        self.task.abort();
+        self.0.abort();
     }
 }
 
 impl Future for Job {
-    type Output = (Did, Option<Done>);
+    type Output = Option<Ended>;
 
     /// `None` if the runtime is shutting down.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let done = match ready!(Pin::new(&mut self.task).poll(cx)) {
-            Ok(done) => Some(done),
+        let ended = match ready!(Pin::new(&mut self.0).poll(cx)) {
+            Ok(ended) => Some(ended),
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => None,
             },
         };
-        Poll::Ready((self.did.clone(), done))
+        Poll::Ready(ended)
     }
 }
 
-/// Verifies an event, except for its place in the chain.
-pub(super) async fn verify(tools: Arc<Tools>, did: Did, raw: Raw, known: Known) -> Done {
+/// Verifies an event, except for its place in the chain. `has_core` says whether it is one of those that may be verified now, as
+/// long as nobody else is asked for anything.
+pub(super) async fn verify(tools: Arc<Tools>, did: Did, raw: Raw, known: Known, has_core: bool) -> Done {
     let read = match known.state {
         Some(_) => None,
-        None => {
-            let read = saver::load(&*tools.states, &did).await;
-            Some(read.map(|state| state.unwrap_or_default().in_stream(tools.stream)))
-        }
+        None => Some(read(&tools, &did).await),
     };
     let mut verification =
         Verification { raw, state: None, signer: None, has_refreshed: false, outcome: Ok(Meaning::Other) };
@@ -185,8 +198,9 @@ pub(super) async fn verify(tools: Arc<Tools>, did: Did, raw: Raw, known: Known) 
         (None, _) => None,
     };
     if let Some(state) = state {
-        let signer =
-            Signing { tools: &tools, did: &did, signer: known.signer, may_refresh: known.may_refresh };
+        let Known { signer, kept, may_refresh, .. } = known;
+        let is_known = kept.is_some() || state.head.is_some();
+        let signer = Signing { tools: &tools, did: &did, signer, kept, is_known, may_refresh, has_core };
         signer.outcome(state, &mut verification).await;
     }
     verification.state = read;
@@ -198,7 +212,11 @@ struct Signing<'a> {
     tools: &'a Tools,
     did: &'a Did,
     signer: Option<Result<Signer, Arc<SignerError>>>,
+    kept: Option<Signer>,
+    /// The account has been verified before.
+    is_known: bool,
     may_refresh: bool,
+    has_core: bool,
 }
 
 impl Signing<'_> {
@@ -223,7 +241,7 @@ impl Signing<'_> {
         let result = self.check_with(&signer, &verification.raw.message).await;
         match result {
             Err(error) if check::is_about_key(&error) && self.may_refresh => {
-                let fresh = self.refresh(verification).await?;
+                let fresh = self.refresh(&signer, verification).await?;
                 if fresh.key == signer.key {
                     return Err(error.into());
                 }
@@ -235,7 +253,7 @@ impl Signing<'_> {
 
     async fn check_with(&self, signer: &Signer, message: &Message) -> Result<Checked, CommitError> {
         // The semaphore is never closed.
-        let _permit = self.tools.cores.acquire().await;
+        let _permit = if self.has_core { None } else { self.tools.cores.acquire().await.ok() };
         match message {
             Message::Commit(commit) => check::commit(commit, &signer.key),
             Message::Sync(sync) => check::sync(sync, &signer.key),
@@ -246,11 +264,11 @@ impl Signing<'_> {
 
     /// Returns the signer, whose PDS must be the host of the stream if that is set.
     async fn hosted(&mut self, verification: &mut Verification) -> Result<Signer, Refusal> {
-        let signer = match self.signer.take() {
-            Some(known) => known,
-            None => {
-                self.tools.asking.note(self.did);
-                let found = self.tools.lookups.find(self.did, false).await;
+        let signer = match (self.signer.take(), self.kept.take()) {
+            (Some(known), _) => known,
+            (None, Some(kept)) => Ok(self.look_again(&kept, verification).await?),
+            (None, None) => {
+                let found = self.look(false).await;
                 verification.signer = Some(found.clone());
                 found
             }
@@ -261,7 +279,7 @@ impl Signing<'_> {
         if is_host(&signer) {
             return Ok(signer);
         }
-        let signer = if self.may_refresh { self.refresh(verification).await? } else { signer };
+        let signer = if self.may_refresh { self.refresh(&signer, verification).await? } else { signer };
         if is_host(&signer) {
             return Ok(signer);
         }
@@ -269,13 +287,31 @@ impl Signing<'_> {
         Err(Refusal::OtherHost { host: host.clone(), pds })
     }
 
-    async fn refresh(&mut self, verification: &mut Verification) -> Result<Signer, Refusal> {
-        self.may_refresh = false;
-        verification.has_refreshed = true;
+    async fn look(&mut self, is_fresh: bool) -> Result<Signer, Arc<SignerError>> {
+        self.has_core = false;
         self.tools.asking.note(self.did);
-        let fresh = self.tools.lookups.find(self.did, true).await;
+        self.tools.lookups.find(self.did, Look { is_fresh, is_known: self.is_known }).await
+    }
+
+    /// Looks the account up again because of this event.
+    async fn refresh(&mut self, known: &Signer, verification: &mut Verification) -> Result<Signer, Refusal> {
+        verification.has_refreshed = true;
+        self.look_again(known, verification).await
+    }
+
+    /// Looks the account up again. If that fails, what is known is not wrong because of that.
+    async fn look_again(
+        &mut self,
+        known: &Signer,
+        verification: &mut Verification,
+    ) -> Result<Signer, Refusal> {
+        self.may_refresh = false;
+        let fresh = self.look(true).await;
         verification.signer = Some(fresh.clone());
-        fresh.map_err(Refusal::Signer)
+        match fresh {
+            Err(error) if error.keeps_key() => Ok(known.clone()),
+            fresh => fresh.map_err(Refusal::Signer),
+        }
     }
 }
 
@@ -291,12 +327,23 @@ fn inactive(state: &RepoState, seq: Option<i64>) -> Option<Option<String>> {
     Some(status.reason.clone())
 }
 
-/// Fetches the repository of an account at some time, which must not be older than a revision of the stream.
+/// Reads the state of an account.
+async fn read(tools: &Tools, did: &Did) -> Result<RepoState, StoreError> {
+    let read = saver::load(&*tools.states, did).await;
+    read.map(|state| state.unwrap_or_default().in_stream(tools.stream))
+}
+
+/// Reads the state of an account of which no event is there.
+pub(super) async fn load(tools: Arc<Tools>, did: Did) -> Done {
+    Done::Loaded(Box::new(read(&tools, &did).await))
+}
+
+/// Fetches the repository of an account at some time.
 pub(super) async fn fetch(
     tools: Arc<Tools>,
     did: Did,
     signer: Option<Signer>,
-    wanted: Tid,
+    wanted: Wanted,
     at: Instant,
 ) -> Done {
     sleep_until(at).await;

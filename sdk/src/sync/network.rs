@@ -1,17 +1,17 @@
 //! What is asked of others: the keys of accounts, and whole repositories. Bounded, because hosts choose how often.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc};
 
 use tokio::{
     sync::Semaphore,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{sleep, timeout},
 };
 
-use super::{RepairError, SignerError};
+use super::{
+    RepairError, SignerError,
+    domains::{Domains, domain},
+    lookups::{Look, Lookups},
+};
 use crate::{
     api::com::atproto::sync::{ComAtprotoSync, get_repo},
     clients::UntrustedServer,
@@ -82,123 +82,83 @@ impl Network for Resolver {
     }
 }
 
-/// Looks accounts up, within limits.
-pub(super) struct Lookups {
-    network: Arc<dyn Network>,
-    at_once: Semaphore,
-    pace: Mutex<Pace>,
-}
-
-impl Lookups {
-    pub(super) fn new(network: Arc<dyn Network>, at_once: usize, per_second: u32) -> Self {
-        let (at_once, pace) =
-            (Semaphore::new(at_once.max(1)), Mutex::new(Pace::new(per_second, Instant::now())));
-        Self { network, at_once, pace }
-    }
-
-    /// Looks an account up. What may pass is tried again a few times, because the events of the account are refused otherwise.
-    pub(super) async fn find(&self, did: &Did, is_fresh: bool) -> Result<Signer, Arc<SignerError>> {
-        // The semaphore is never closed.
-        let _permit = self.at_once.acquire().await;
-        let mut attempt = 0;
-        loop {
-            let turn = self.pace.lock().unwrap_or_else(PoisonError::into_inner).turn(Instant::now());
-            sleep_until(turn).await;
-            attempt += 1;
-            match self.network.signer(did, is_fresh).await {
-                Err(error) if error.is_temporary() && attempt < limits::SIGNER_ATTEMPTS => {
-                    sleep(limits::FIRST_RETRY * 2_u32.saturating_pow(attempt)).await;
-                }
-                result => return result.map_err(Arc::new),
-            }
-        }
-    }
-
-    pub(super) fn forget(&self, did: &Did) {
-        self.network.forget(did);
-    }
-}
-
-impl fmt::Debug for Lookups {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lookups").finish_non_exhaustive()
-    }
-}
-
-/// So many a second, and as many at once after a pause of a second.
-#[derive(Debug)]
-struct Pace {
-    interval: Duration,
-    burst: Duration,
-    /// When the next one would have its turn without a burst.
-    next: Instant,
-}
-
-impl Pace {
-    fn new(per_second: u32, now: Instant) -> Self {
-        let burst = Duration::from_secs(1);
-        Self { interval: burst / per_second.max(1), burst, next: now }
-    }
-
-    /// Returns when the next one has its turn.
-    fn turn(&mut self, now: Instant) -> Instant {
-        let turn = self.next.checked_sub(self.burst).unwrap_or(now).max(now);
-        self.next = self.next.max(now) + self.interval;
-        turn
-    }
-}
-
 /// Fetches repositories, within limits.
 pub(super) struct Fetches {
     network: Arc<dyn Network>,
     options: ReadOptions,
     at_once: Semaphore,
+    domains: Domains,
 }
 
 impl Fetches {
     pub(super) fn new(network: Arc<dyn Network>, at_once: usize, options: ReadOptions) -> Self {
-        Self { network, options, at_once: Semaphore::new(at_once.max(1)) }
+        // How much waits is limited by the number of repositories that do.
+        let domains = Domains::new(at_once.saturating_sub((at_once / 4).max(1)), usize::MAX, usize::MAX);
+        Self { network, options, at_once: Semaphore::new(at_once.max(1)), domains }
     }
 
-    /// Fetches the repository of an account, and checks it: who has signed it, that it is complete, and not older than the
-    /// stream.
+    /// Fetches the repository of an account, and checks it: who has signed it, that it is complete, and not older than
+    /// the stream.
     pub(super) async fn fetch(
         &self,
         lookups: &Lookups,
         did: &Did,
         signer: Option<Signer>,
-        wanted: &Tid,
+        wanted: &Wanted,
     ) -> Result<Fetched, RepairError> {
-        // The semaphore is never closed.
-        let Ok(_permit) = timeout(limits::REPAIR_WAIT, self.at_once.acquire()).await else {
-            return Err(RepairError::Busy);
+        let found = match signer {
+            Some(signer) => Ok(signer),
+            // What is fetched is wanted because of something that the account has signed.
+            None => lookups.find(did, Look { is_fresh: false, is_known: true }).await,
         };
-        let fetching = async {
-            let mut signer = match signer {
-                Some(signer) => signer,
-                None => lookups.find(did, false).await.map_err(RepairError::Signer)?,
-            };
-            let mut attempt = 0;
-            loop {
-                attempt += 1;
-                let error = match self.fetch_from(did, signer.clone()).await {
-                    Ok(fetched) if fetched.repository.rev() < wanted => {
-                        RepairError::Stale { wanted: wanted.clone(), found: fetched.repository.rev().clone() }
+        let signer = found.map_err(RepairError::Signer)?;
+        let host = signer.pds.as_deref().and_then(|pds| pds.split_once("://")).map_or("", |(_, host)| host);
+        let Some(visit) = self.domains.enter(domain(host)) else { return Err(RepairError::Busy) };
+        // The semaphores are never closed.
+        let places = async { (visit.places.acquire().await, self.at_once.acquire().await) };
+        let Ok(_permits) = timeout(limits::REPAIR_WAIT, places).await else { return Err(RepairError::Busy) };
+        let fetching = self.attempts(lookups, did, signer, wanted);
+        timeout(limits::REPAIR, fetching).await.unwrap_or(Err(RepairError::Timeout))
+    }
+
+    async fn attempts(
+        &self,
+        lookups: &Lookups,
+        did: &Did,
+        mut signer: Signer,
+        wanted: &Wanted,
+    ) -> Result<Fetched, RepairError> {
+        let (mut attempt, mut best) = (0, None);
+        loop {
+            attempt += 1;
+            let error = match self.fetch_from(did, signer.clone()).await {
+                Ok(fetched) => {
+                    let found = fetched.repository.rev().clone();
+                    if wanted.claimed.as_ref().is_none_or(|claimed| *claimed <= found) && wanted.rev <= found
+                    {
+                        return Ok(fetched);
                     }
-                    result @ Ok(_) => return result,
-                    Err(error) => error,
-                };
-                if attempt >= limits::REPAIR_ATTEMPTS || !may_pass(&error) {
-                    return Err(error);
+                    if wanted.rev <= found {
+                        best = Some(fetched);
+                    }
+                    RepairError::Stale { wanted: wanted.rev.clone(), found }
                 }
-                sleep(limits::REPAIR_AGAIN * attempt).await;
-                // The account may have moved, or has another key.
-                if !matches!(error, RepairError::Stale { .. }) {
-                    signer = lookups.find(did, true).await.map_err(RepairError::Signer)?;
+                Err(error) => error,
+            };
+            if attempt >= limits::REPAIR_ATTEMPTS || !may_pass(&error) {
+                return best.ok_or(error);
+            }
+            sleep(limits::REPAIR_AGAIN * attempt).await;
+            // The account may have moved, or has another key.
+            if !matches!(error, RepairError::Stale { .. }) {
+                match lookups.find(did, Look { is_fresh: true, is_known: true }).await {
+                    Ok(found) => signer = found,
+                    // The one that is known is not wrong because of that.
+                    Err(error) if error.keeps_key() => {}
+                    Err(error) => return best.ok_or(RepairError::Signer(error)),
                 }
             }
-        };
-        timeout(limits::REPAIR, fetching).await.unwrap_or(Err(RepairError::Timeout))
+        }
     }
 
     async fn fetch_from(&self, did: &Did, signer: Signer) -> Result<Fetched, RepairError> {
@@ -223,6 +183,15 @@ impl fmt::Debug for Fetches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fetches").field("options", &self.options).finish_non_exhaustive()
     }
+}
+
+/// How new a repository must be.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    /// A revision that the account has signed.
+    pub(super) rev: Tid,
+    /// One that may be made up, and is therefore only waited for.
+    pub(super) claimed: Option<Tid>,
 }
 
 /// Whether another attempt may have another result.

@@ -1,20 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 
-#[tokio::test(start_paused = true)]
-async fn a_pace_allows_a_burst_and_then_so_many_a_second() {
-    let now = Instant::now();
-    let mut pace = Pace::new(10, now);
-    let turns: Vec<_> = (0..40).map(|_| pace.turn(now).duration_since(now).as_millis()).collect();
-    assert!(turns[..11].iter().all(|turn| *turn == 0), "{turns:?}");
-    assert_eq!(&turns[11..14], [100, 200, 300]);
-    // After a pause there is a burst again, and not a larger one.
-    let later = now + Duration::from_secs(60);
-    let turns: Vec<_> = (0..13).map(|_| pace.turn(later).duration_since(later).as_millis()).collect();
-    assert!(turns[..11].iter().all(|turn| *turn == 0), "{turns:?}");
-    assert_eq!(turns[11], 100);
-}
-
 #[test]
 fn a_connection_may_come_back_and_a_full_disk_does_not() {
     let error = || crate::repo::SourceError::new(std::io::Error::from(std::io::ErrorKind::StorageFull));

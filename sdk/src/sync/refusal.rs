@@ -1,6 +1,6 @@
 //! Why an event is refused, and why a gap remains.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     api::com::atproto::sync::get_repo,
@@ -29,7 +29,8 @@ pub enum Refusal {
         /// The PDS in the DID document of the account.
         pds: String,
     },
-    /// The event does not show what it says: it is not signed by the account, or operations were left out or made up, for example.
+    /// The event does not show what it says: it is not signed by the account, or operations were left out or made up,
+    /// for example.
     #[error(transparent)]
     Invalid(CommitError),
     /// The revision of the event is a time in the future.
@@ -63,12 +64,30 @@ pub enum SignerError {
     /// The signing key in the DID document is not one.
     #[error(transparent)]
     InvalidKey(InvalidVerifyingKey),
+    /// Too many accounts are being looked up at servers that do not answer.
+    #[error("too many accounts of did:web are being looked up at the moment")]
+    Busy,
+    /// The server that has the DID document did not answer in time, or too many accounts are being looked up there.
+    #[error("the DID document was not found within {limit:?}")]
+    Timeout {
+        /// The time limit.
+        limit: Duration,
+    },
 }
 
 impl SignerError {
     /// Returns whether the same may succeed later.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Identity(error) if error.is_temporary())
+        match self {
+            Self::Identity(error) => error.is_temporary(),
+            Self::Busy | Self::Timeout { .. } => true,
+            Self::NoKey | Self::InvalidKey(_) => false,
+        }
+    }
+
+    /// Whether it says nothing against a key that was found before: only an answer about the account does.
+    pub(super) fn keeps_key(&self) -> bool {
+        !matches!(self, Self::NoKey | Self::InvalidKey(_) | Self::Identity(IdentityError::DidDeleted { .. }))
     }
 }
 

@@ -1,8 +1,11 @@
 //! The task that saves the states of repositories.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use futures_util::task::AtomicWaker;
+use futures_util::{FutureExt as _, task::AtomicWaker};
 use tokio::{
     sync::{mpsc, oneshot},
     time::sleep,
@@ -13,12 +16,18 @@ use crate::{
     limits,
     store::{StoreError, limited},
     types::Did,
+    xrpc::BoxFuture,
 };
 
 /// How many states are written in one go.
 const BATCH: usize = 256;
 
 type Reply = oneshot::Sender<Result<(), StoreError>>;
+
+/// The states could not be saved.
+#[derive(Debug, thiserror::Error)]
+#[error("`RepoStates::save` has panicked")]
+struct Panicked;
 
 /// Asks the task to save. The task ends when nobody can ask any longer, and saves what there is.
 #[derive(Debug, Clone)]
@@ -80,7 +89,9 @@ impl Saving {
         let unsaved = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).unsaved();
         for batch in unsaved.chunks(BATCH) {
             let states: Vec<_> = batch.iter().map(|(did, state, _)| (did.clone(), state.clone())).collect();
-            limited(limits::STORE_OPERATION, self.states.save(&states)).await?;
+            // Whoever waits would otherwise save the cursor without the states.
+            let saving = async { limited(limits::STORE_OPERATION, self.states.save(&states)).await };
+            AssertUnwindSafe(saving).catch_unwind().await.unwrap_or(Err(StoreError::backend(Panicked)))?;
             let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
             batch.iter().for_each(|(did, _, changes)| accounts.saved(did, *changes));
         }
@@ -89,20 +100,27 @@ impl Saving {
     }
 }
 
-/// Reads the state of a repository; a store that fails for the moment is asked again.
+/// Reads the state of a repository.
 pub(super) async fn load(states: &dyn RepoStates, did: &Did) -> Result<Option<super::RepoState>, StoreError> {
-    let loading = async {
-        let mut failures = 0;
-        loop {
-            match limited(limits::STORE_OPERATION, states.load(did)).await {
-                Err(error) if failures < limits::STATES_ATTEMPTS => {
-                    failures += 1;
-                    tracing::warn!(%did, %error, failures, "the state of a repository is not read");
-                    sleep(limits::cursor_retry(failures)).await;
-                }
-                result => return result,
+    read(|| states.load(did)).await
+}
+
+/// Reads which repositories have still to be fetched.
+pub(super) async fn unrepaired(states: &dyn RepoStates) -> Result<Option<Vec<Did>>, StoreError> {
+    read(|| states.unrepaired()).await
+}
+
+/// A store that fails for the moment is asked again.
+async fn read<'a, T>(reading: impl Fn() -> BoxFuture<'a, Result<T, StoreError>>) -> Result<T, StoreError> {
+    let mut failures = 0;
+    loop {
+        match limited(limits::STORE_OPERATION, reading()).await {
+            Err(error) if error.is_temporary() && failures < limits::STATES_ATTEMPTS => {
+                failures += 1;
+                tracing::warn!(%error, failures, "what is known of repositories is not read");
+                sleep(limits::cursor_retry(failures)).await;
             }
+            result => return result,
         }
-    };
-    loading.await
+    }
 }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{Cid, Tid};
+use crate::{
+    repo::Commit,
+    types::{Cid, Tid},
+};
 
 /// What a [`Verifier`](super::Verifier) knows of one account, and has to remember to verify what comes next.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -14,6 +17,10 @@ pub struct RepoState {
     /// The last status of the account. `None` if the stream has not told one yet, as for nearly every account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<HostedStatus>,
+    /// What has shown that the repository has to be fetched, until the consumer has acknowledged what was given for
+    /// that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repair: Option<Box<PendingRepair>>,
     /// The stream whose positions are in it, as a hash of its server.
     #[serde(default)]
     pub stream: u64,
@@ -26,6 +33,9 @@ impl RepoState {
             self.status = None;
             if let Some(head) = &mut self.head {
                 (head.seq, head.beginning) = (None, None);
+            }
+            if let Some(repair) = &mut self.repair {
+                repair.seq = None;
             }
             self.stream = stream;
         }
@@ -60,6 +70,39 @@ pub struct Beginning {
     pub is_gap: bool,
 }
 
+/// An event has shown that something is missing, and the repository has not been fetched yet, or what was fetched is
+/// not acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PendingRepair {
+    /// The commit of the event. The repository is at least as new.
+    #[serde(with = "block")]
+    pub commit: Commit,
+    /// The position of the event in the stream, if events have positions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<i64>,
+    /// The last revision that events claim which have come since, without proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<Tid>,
+}
+
+/// A commit in JSON.
+mod block {
+    use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD as BASE64};
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    use crate::repo::Commit;
+
+    pub(super) fn serialize<S: Serializer>(commit: &Commit, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64.encode(commit.as_bytes()))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Commit, D::Error> {
+        let block = BASE64.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)?;
+        Commit::decode(&block).map_err(D::Error::custom)
+    }
+}
+
 /// The status of an account at the host of the stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -72,6 +115,13 @@ pub struct HostedStatus {
     /// The position in the stream of the event that told the status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<i64>,
+}
+
+impl PendingRepair {
+    /// Notes that the event at `seq` with this commit has shown a gap.
+    pub(super) fn new(commit: Commit, seq: Option<i64>) -> Self {
+        Self { commit, seq, claimed: None }
+    }
 }
 
 impl RepoHead {

@@ -1,13 +1,13 @@
 //! Where the states of repositories are kept between runs.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::RepoState;
 use crate::{
@@ -22,15 +22,23 @@ const CAPACITY: usize = 500_000;
 const WRITES: usize = 16;
 /// What the keys of states start with.
 const PREFIX: &str = "repo:";
-/// The version of the format in a store.
+/// The version of the format in a store, and that of states with a repair, which versions of this crate that do not
+/// know repairs must not read.
 const FORMAT: u32 = 1;
+const FORMAT_WITH_REPAIR: u32 = 2;
+/// What to do about an entry that is damaged.
+const RESTORE: &str = "restore it from a backup, or remove the entry: then what it says is no longer known";
+/// What the key of the list of repairs ends with. No DID has this form.
+const LIST: &str = "unrepaired";
+/// What it is called in errors.
+const LISTED: &str = "the list of repositories that have to be fetched";
 
-/// Where a [`Verifier`](super::Verifier) keeps what it knows of repositories: for each the last revision and the root of its
-/// tree.
+/// Where a [`Verifier`](super::Verifier) keeps what it knows of repositories: for each the last revision and the root
+/// of its tree.
 ///
-/// [`MemoryStates`] forgets them at the end of the process: then the first commit of each repository is accepted without a
-/// comparison with what was before. [`StoredStates`] keeps them in a [`Store`]. A consumer that has a database of its own may
-/// keep them there, beside what it keeps of the records.
+/// [`MemoryStates`] forgets them at the end of the process: then the first commit of each repository is accepted
+/// without a comparison with what was before. [`StoredStates`] keeps them in a [`Store`]. A consumer that has a
+/// database of its own may keep them there, beside what it keeps of the records.
 ///
 /// ```
 /// use std::{collections::HashMap, sync::Mutex};
@@ -72,6 +80,17 @@ pub trait RepoStates: Send + Sync + 'static {
     /// Writes the states of repositories, each in the place of the one before. Called about once a second with what has
     /// changed, and before each time that the cursor of the stream is saved, so that it is never behind the cursor.
     fn save<'a>(&'a self, states: &'a [(Did, RepoState)]) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Returns the accounts whose saved states have a [`repair`](RepoState::repair), and possibly others. Called when a
+    /// stream begins, which then goes on with these repairs.
+    ///
+    /// Only with such a list, what comes after a gap can be acknowledged for good while the repository is fetched,
+    /// which may take minutes. The default is `None`: there is no list, or it does not outlive the process. Then the
+    /// cursor of the stream waits. `Some` promises that states are kept with all fields, also after the end of the
+    /// process.
+    fn unrepaired(&self) -> BoxFuture<'_, Result<Option<Vec<Did>>, StoreError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }
 
 impl<S: RepoStates + ?Sized> RepoStates for Arc<S> {
@@ -82,10 +101,17 @@ impl<S: RepoStates + ?Sized> RepoStates for Arc<S> {
     fn save<'a>(&'a self, states: &'a [(Did, RepoState)]) -> BoxFuture<'a, Result<(), StoreError>> {
         (**self).save(states)
     }
+
+    fn unrepaired(&self) -> BoxFuture<'_, Result<Option<Vec<Did>>, StoreError>> {
+        (**self).unrepaired()
+    }
 }
 
-/// Keeps the states of repositories in memory, about 200 bytes for each. When there are too many, those are forgotten that
-/// have not changed for the longest time.
+/// Keeps the states of repositories in memory, about 200 bytes for each. When there are too many, those are forgotten
+/// that have not changed for the longest time.
+///
+/// While a repository is fetched because something is missing, the cursor of the stream waits for it, because the end
+/// of the process would take what is known about that.
 pub struct MemoryStates {
     capacity: usize,
     states: Mutex<Recent>,
@@ -155,8 +181,8 @@ impl RepoStates for MemoryStates {
     }
 }
 
-/// If a map has too many entries, drops the oldest, and a tenth more so that this does not happen with every new one. Only
-/// those that may be dropped are.
+/// If a map has too many entries, drops the oldest, and a tenth more so that this does not happen with every new one.
+/// Only those that may be dropped are.
 pub(super) fn drop_oldest<K: Eq + std::hash::Hash, V>(
     map: &mut HashMap<K, V>,
     capacity: usize,
@@ -174,10 +200,14 @@ pub(super) fn drop_oldest<K: Eq + std::hash::Hash, V>(
     map.retain(|_, value| age(value) > edge || !may_drop(value));
 }
 
-/// Keeps the states of repositories in a [`Store`], each under a key of its own (`repo:` and the DID).
+/// Keeps the states of repositories in a [`Store`], each under a key of its own (`repo:` and the DID), and the list of
+/// repositories that have to be fetched (`repo:unrepaired`).
 ///
-/// Suitable for thousands of repositories in a file, and for more in a database. Only one consumer at a time may write them;
-/// give each a [name](Self::named) if several share a store.
+/// What is stored and cannot be read is never replaced: the stream ends with [`StoreError::Unusable`], which names the
+/// key.
+///
+/// Suitable for thousands of repositories in a file, and for more in a database. Only one consumer at a time may write
+/// them; give each a [name](Self::named) if several share a store.
 ///
 /// ```
 /// use atproto_sdk::{store::MemoryStore, sync::StoredStates};
@@ -189,6 +219,8 @@ pub(super) fn drop_oldest<K: Eq + std::hash::Hash, V>(
 pub struct StoredStates {
     store: Arc<dyn Store>,
     prefix: String,
+    /// The list of repairs as it is stored. `None` if it has not been read.
+    list: Arc<Mutex<Option<BTreeSet<Did>>>>,
 }
 
 impl StoredStates {
@@ -199,16 +231,18 @@ impl StoredStates {
 
     /// Creates states in a store that others use too.
     pub fn shared(store: Arc<dyn Store>) -> Self {
-        Self { store, prefix: PREFIX.to_owned() }
+        Self { store, prefix: PREFIX.to_owned(), list: Arc::default() }
     }
 
-    /// Sets the name of the consumer, which becomes part of the keys: short, of ASCII letters, digits, `-` and `_`. Other
-    /// characters are replaced by `_`.
+    /// Sets the name of the consumer, which becomes part of the keys: short, of ASCII letters, digits, `-` and `_`.
+    /// Other characters are replaced by `_`.
     pub fn named(mut self, name: &str) -> Self {
         let is_fine = |found: char| found.is_ascii_alphanumeric() || found == '-' || found == '_';
         let name: String =
             name.chars().map(|found| if is_fine(found) { found } else { '_' }).take(200).collect();
         self.prefix = format!("{PREFIX}{name}:");
+        // That of another name is another one.
+        self.list = Arc::default();
         self
     }
 
@@ -217,9 +251,65 @@ impl StoredStates {
     }
 
     async fn write(&self, did: &Did, state: &RepoState) -> Result<(), StoreError> {
-        let saved = Saved { v: FORMAT, state: state.clone() };
-        let value = serde_json::to_vec(&saved).map_err(StoreError::backend)?;
-        self.store.put(&self.key(did), &value, None, Expected::Any).await.map(drop)
+        let v = if state.repair.is_some() { FORMAT_WITH_REPAIR } else { FORMAT };
+        self.put(&self.key(did), &Saved { v, state: state.clone() }).await
+    }
+
+    async fn put(&self, key: &str, value: &impl Serialize) -> Result<(), StoreError> {
+        let value = serde_json::to_vec(value).map_err(StoreError::backend)?;
+        self.store.put(key, &value, None, Expected::Any).await.map(drop)
+    }
+
+    /// Reads what has one of these formats. Nothing else is taken for it.
+    async fn get<T: DeserializeOwned>(
+        &self,
+        key: &str,
+        newest: u32,
+        what: &str,
+    ) -> Result<Option<T>, StoreError> {
+        #[derive(Deserialize)]
+        struct Version {
+            v: u32,
+        }
+        let Some(entry) = self.store.get(key).await? else { return Ok(None) };
+        let damaged = |error: serde_json::Error| StoreError::Unusable {
+            key: key.to_owned(),
+            problem: format!("it is not {what} ({error}); {RESTORE}"),
+        };
+        match serde_json::from_slice(&entry.value).map_err(damaged)? {
+            Version { v } if (FORMAT..=newest).contains(&v) => {}
+            Version { v } => {
+                let problem = format!("it was written by another version (format {v}); update atproto-sdk");
+                return Err(StoreError::Unusable { key: key.to_owned(), problem });
+            }
+        }
+        serde_json::from_slice(&entry.value).map(Some).map_err(damaged)
+    }
+
+    fn list_key(&self) -> String {
+        format!("{}{LIST}", self.prefix)
+    }
+
+    fn list(&self) -> MutexGuard<'_, Option<BTreeSet<Did>>> {
+        // Nothing panics while it is locked.
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the list of repairs, unless it is known.
+    async fn read_list(&self) -> Result<BTreeSet<Did>, StoreError> {
+        if let Some(known) = self.list().clone() {
+            return Ok(known);
+        }
+        let list = self.get::<SavedList>(&self.list_key(), FORMAT, LISTED).await?;
+        let accounts = list.map(|list| list.accounts).unwrap_or_default();
+        *self.list() = Some(accounts.clone());
+        Ok(accounts)
+    }
+
+    async fn write_list(&self, accounts: BTreeSet<Did>) -> Result<(), StoreError> {
+        self.put(&self.list_key(), &SavedList { v: FORMAT, accounts: accounts.clone() }).await?;
+        *self.list() = Some(accounts);
+        Ok(())
     }
 }
 
@@ -236,34 +326,50 @@ struct Saved {
     state: RepoState,
 }
 
-/// A stored state cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the state of the repository {did} in the store has the format {found}, and only {FORMAT} is known: update atproto-sdk"
-)]
-struct OtherFormat {
-    did: Did,
-    found: u32,
+/// The list of repairs. It may have accounts that have none, and lacks none that has one.
+#[derive(Serialize, Deserialize)]
+struct SavedList {
+    v: u32,
+    accounts: BTreeSet<Did>,
 }
 
 impl RepoStates for StoredStates {
     fn load<'a>(&'a self, did: &'a Did) -> BoxFuture<'a, Result<Option<RepoState>, StoreError>> {
         Box::pin(async move {
-            let Some(entry) = self.store.get(&self.key(did)).await? else { return Ok(None) };
-            let Saved { v: found, state } =
-                serde_json::from_slice(&entry.value).map_err(StoreError::backend)?;
-            if found != FORMAT {
-                return Err(StoreError::backend(OtherFormat { did: did.clone(), found }));
-            }
-            Ok(Some(state))
+            let saved =
+                self.get::<Saved>(&self.key(did), FORMAT_WITH_REPAIR, "the state of a repository").await?;
+            Ok(saved.map(|saved| saved.state))
         })
     }
 
     fn save<'a>(&'a self, states: &'a [(Did, RepoState)]) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
+            let (with, without): (Vec<_>, Vec<_>) =
+                states.iter().partition(|(_, state)| state.repair.is_some());
+            let is_listed = |list: &BTreeSet<Did>| with.iter().all(|(did, _)| list.contains(did));
+            let is_complete = with.is_empty() || self.list().as_ref().is_some_and(is_listed);
+            // First the list, so that it lacks none, whenever the process ends.
+            if !is_complete {
+                let mut list = self.read_list().await?;
+                list.extend(with.iter().map(|(did, _)| did.clone()));
+                self.write_list(list).await?;
+            }
             let writes: Vec<_> = states.iter().map(|(did, state)| self.write(did, state)).collect();
-            futures_util::stream::iter(writes).buffer_unordered(WRITES).try_collect::<()>().await
+            futures_util::stream::iter(writes).buffer_unordered(WRITES).try_collect::<()>().await?;
+            let is_done = |list: &BTreeSet<Did>| without.iter().any(|(did, _)| list.contains(did));
+            let shorter = self.list().as_ref().filter(|list| is_done(list)).cloned();
+            if let Some(mut list) = shorter {
+                for (did, _) in without {
+                    list.remove(did);
+                }
+                self.write_list(list).await?;
+            }
+            Ok(())
         })
+    }
+
+    fn unrepaired(&self) -> BoxFuture<'_, Result<Option<Vec<Did>>, StoreError>> {
+        Box::pin(async move { self.read_list().await.map(|list| Some(list.into_iter().collect())) })
     }
 }
 
@@ -273,7 +379,7 @@ mod tests {
     use super::*;
     use crate::{
         store::MemoryStore,
-        sync::{Beginning, HostedStatus, RepoHead},
+        sync::{Beginning, HostedStatus, PendingRepair, RepoHead},
         types::{Cid, Tid},
     };
 
@@ -288,7 +394,7 @@ mod tests {
             ..RepoHead::new(Tid::from_parts(u64::from(number), 0), Cid::of_cbor(&[number]))
         };
         let status = HostedStatus { active: false, reason: Some("deactivated".to_owned()), seq: None };
-        RepoState { head: Some(head), status: Some(status), stream: u64::MAX }
+        RepoState { head: Some(head), status: Some(status), stream: u64::MAX, ..RepoState::default() }
     }
 
     async fn keeps(states: impl RepoStates) {
@@ -321,9 +427,73 @@ mod tests {
     async fn what_is_stored_and_is_no_state_is_an_error() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let states = StoredStates::shared(Arc::clone(&store));
-        for value in ["", "[]", r#"{"v":2}"#, r#"{"v":1,"head":{"rev":"x","data":"y"}}"#] {
+        for value in ["", "[]", r#"{"v":222,"head":7}"#, r#"{"v":1,"head":{"rev":"x","data":"y"}}"#] {
             store.put(&states.key(&did(1)), value.as_bytes(), None, Expected::Any).await.unwrap();
-            assert!(matches!(states.load(&did(1)).await, Err(StoreError::Backend { .. })), "{value}");
+            let error = states.load(&did(1)).await.unwrap_err();
+            let told = crate::report::with_causes(&error).to_string();
+            assert!(told.contains("repo:did:web:host1.example.com"), "{value}: {told}");
+            assert!(!told.contains("store failed"), "{value}: {told}");
+            let is_newer = value.contains(":2");
+            assert_eq!(told.contains("update atproto-sdk"), is_newer, "{told}");
+            assert_eq!(told.contains("remove the entry"), !is_newer, "{told}");
+            let error = crate::sync::VerifiedStreamError::States { did: did(1), source: error };
+            assert_eq!(error.kind(), crate::xrpc::ErrorKind::InvalidInput);
+        }
+    }
+
+    fn with_repair(number: u8) -> RepoState {
+        let key = crate::repo::SigningKey::generate_p256().unwrap();
+        let rev = Tid::from_parts(u64::from(number), 0);
+        let commit = crate::repo::Commit::sign(&did(0), &rev, &Cid::of_cbor(&[number]), &key).unwrap();
+        let repair =
+            PendingRepair { claimed: Some(Tid::from_parts(9, 0)), ..PendingRepair::new(commit, Some(3)) };
+        RepoState { repair: Some(Box::new(repair)), ..state(number) }
+    }
+
+    #[tokio::test]
+    async fn repairs_are_listed_until_they_are_done() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let states = || StoredStates::shared(Arc::clone(&store)).named("one");
+        assert_eq!(states().unrepaired().await.unwrap(), Some(Vec::new()));
+        let begun = states();
+        begun.save(&[(did(1), with_repair(1)), (did(2), state(2)), (did(3), with_repair(3))]).await.unwrap();
+        // Whether the list was read before or not.
+        states().save(&[(did(4), with_repair(4))]).await.unwrap();
+        let after = states();
+        assert_eq!(after.unrepaired().await.unwrap(), Some(vec![did(1), did(3), did(4)]));
+        let loaded = after.load(&did(1)).await.unwrap().unwrap();
+        assert_eq!(loaded.repair.as_ref().unwrap().commit.rev(), &Tid::from_parts(1, 0));
+        after.save(&[(did(1), loaded), (did(3), state(3)), (did(5), state(5))]).await.unwrap();
+        assert_eq!(states().unrepaired().await.unwrap(), Some(vec![did(1), did(4)]));
+        after.save(&[(did(1), state(1)), (did(4), state(4))]).await.unwrap();
+        assert_eq!(states().unrepaired().await.unwrap(), Some(Vec::new()));
+        assert_eq!(MemoryStates::new().unrepaired().await.unwrap(), None);
+        assert_eq!(Arc::new(states()).unrepaired().await.unwrap(), Some(Vec::new()));
+    }
+
+    /// Version 0.4.0 would take such a state for one without a repair.
+    #[tokio::test]
+    async fn only_states_with_repairs_have_another_format() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let states = StoredStates::shared(Arc::clone(&store));
+        states.save(&[(did(1), with_repair(1)), (did(2), state(2))]).await.unwrap();
+        for (number, expected) in [(1, 2), (2, 1)] {
+            let entry = store.get(&states.key(&did(number))).await.unwrap().unwrap();
+            let saved: serde_json::Value = serde_json::from_slice(&entry.value).unwrap();
+            assert_eq!(saved["v"], expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_damaged_list_is_an_error_and_stays_as_it_is() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let states = StoredStates::shared(Arc::clone(&store));
+        for value in [&b"{"[..], br#"{"v":7}"#] {
+            store.put("repo:unrepaired", value, None, Expected::Any).await.unwrap();
+            assert!(matches!(states.unrepaired().await, Err(StoreError::Unusable { .. })));
+            let saved = states.save(&[(did(1), with_repair(1))]).await;
+            assert!(matches!(saved, Err(StoreError::Unusable { key, .. }) if key == "repo:unrepaired"));
+            assert_eq!(&**store.get("repo:unrepaired").await.unwrap().unwrap().value, value);
         }
     }
 

@@ -110,8 +110,8 @@ impl VerifierBuilder {
         self
     }
 
-    /// Refuses the events of accounts that are not hosted by this PDS, whose stream it is: its origin, such as
-    /// `https://pds.example.com`. Any host can repeat what an account has signed, and say of any account that it was deleted.
+    /// Refuses the events of accounts that are not hosted by this PDS, whose stream it is, also those about their identity and status: its
+    /// origin, such as `https://pds.example.com`. Any host can repeat what an account has signed, and say of any account that it was deleted.
     ///
     /// Not for the stream of a relay.
     pub fn hosted_by(mut self, origin: &str) -> Self {
@@ -135,6 +135,10 @@ impl VerifierBuilder {
 
     /// Limits how many accounts are looked up at the same time, and in a second. The default is 32 and 200. When there are
     /// more, the stream waits.
+    ///
+    /// Accounts of the method `did:web` are looked up beside those, and a quarter as many: half of that (at least one) for those
+    /// which have been verified before, and half for others. When too many of them wait, the events of more are refused for
+    /// the moment.
     pub fn lookups(mut self, at_once: usize, per_second: u32) -> Self {
         self.0.settings.lookups = at_once.max(1);
         self.0.settings.lookups_per_second = per_second.max(1);
@@ -172,7 +176,8 @@ impl Repair {
     }
 
     /// The repository is fetched from the account's PDS, and takes the place of what was known:
-    /// [`Verified::Resynced`](super::Verified::Resynced). Its events wait meanwhile, and those of others do not.
+    /// [`Verified::Resynced`](super::Verified::Resynced). Its events wait meanwhile, and those of others do not. Nor does the cursor
+    /// of the stream, if the states outlive the process ([`RepoStates::unrepaired`]).
     ///
     /// By default four are fetched at the same time, a thousand may wait for that, and a repository may have 256 MiB. If one
     /// cannot be fetched, the gap is told.
@@ -181,7 +186,8 @@ impl Repair {
         Self(Some(Fetching { at_once: 4, waiting: 1_000, options }))
     }
 
-    /// Sets how many repositories are fetched at the same time.
+    /// Sets how many repositories are fetched at the same time. If there are several, one or a quarter of them is kept free of
+    /// those at the same domain, whose servers may be slow.
     pub fn at_once(self, repositories: usize) -> Self {
         self.with(|fetching| fetching.at_once = repositories.max(1))
     }

@@ -2,9 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
-use sha2::{Digest as _, Sha256};
-
 use super::{InvalidText, multibase, text::serde_checked};
+use crate::sha256::sha256;
 
 /// The digits of base 32 in lower case (RFC 4648).
 const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
@@ -146,7 +145,7 @@ impl Cid {
     }
 
     fn of(codec: u8, data: &[u8]) -> Self {
-        Self::of_hash(codec, Sha256::digest(data).into())
+        Self::of_hash(codec, sha256(data))
     }
 
     /// The CID of raw bytes that have been hashed piece by piece.
@@ -172,6 +171,7 @@ impl Cid {
     /// assert_eq!(Cid::from_bytes(bytes), Some(cid));
     /// assert_eq!(Cid::from_bytes(b"hello"), None);
     /// ```
+    #[inline]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let bytes: [u8; 36] = bytes.try_into().ok()?;
         is_blessed(&bytes).then_some(Self(Form::Blessed(bytes)))
@@ -292,6 +292,7 @@ const fn value(digit: u8) -> u8 {
     VALUES[digit as usize]
 }
 
+#[inline]
 const fn is_blessed(bytes: &[u8; 36]) -> bool {
     bytes[0] == 1 && matches!(bytes[1], DAG_CBOR | RAW) && bytes[2] == SHA_256 && bytes[3] == 32
 }

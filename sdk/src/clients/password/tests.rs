@@ -576,10 +576,16 @@ async fn the_settings_for_calls_are_those_of_the_sign_in_too() {
     assert_eq!(paced.load(Ordering::SeqCst), 0);
     call(&client).await.unwrap();
     assert_eq!(paced.load(Ordering::SeqCst), 1);
-    assert_eq!(client.settings().time_limit(&RequestBody::Empty, &http::HeaderMap::new()), Duration::from_secs(7));
+    assert_eq!(
+        client.settings().time_limit(&RequestBody::Empty, &http::HeaderMap::new()),
+        Duration::from_secs(7)
+    );
     // Without settings, everything is as before.
     let client = PasswordClient::sign_in(&stub.url(), "alice.example", "secret").await.unwrap();
-    assert_eq!(client.settings().time_limit(&RequestBody::Empty, &http::HeaderMap::new()), limits::PLAIN_CALL);
+    assert_eq!(
+        client.settings().time_limit(&RequestBody::Empty, &http::HeaderMap::new()),
+        limits::PLAIN_CALL
+    );
 }
 
 /// Counts the calls that wait for it.

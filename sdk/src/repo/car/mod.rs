@@ -73,8 +73,10 @@ pub(super) fn write_length(out: &mut Vec<u8>, mut length: usize) {
 /// Splits a section into its CID and its data, and checks the hash.
 fn checked(section: &[u8], offset: u64) -> Result<(Cid, &[u8]), RepoError> {
     let fail = |problem| RepoError::Car { offset, problem };
-    let (cid, data) = section.split_at_checked(CID_LENGTH).ok_or(fail("a block is shorter than a CID"))?;
-    let cid = Cid::from_bytes(cid).ok_or(fail("a CID is not of version 1 with SHA-256, DAG-CBOR or raw"))?;
+    let (cid, data) =
+        section.split_at_checked(CID_LENGTH).ok_or_else(|| fail("a block is shorter than a CID"))?;
+    let cid = Cid::from_bytes(cid)
+        .ok_or_else(|| fail("a CID is not of version 1 with SHA-256, DAG-CBOR or raw"))?;
     if is_of(&cid, data) { Ok((cid, data)) } else { Err(RepoError::WrongHash { cid, offset }) }
 }
 

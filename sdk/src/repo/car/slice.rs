@@ -1,6 +1,6 @@
 //! A small CAR file that is in memory, such as the proof of a record.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{borrow::Cow, cmp::Ordering};
 
 use super::{
     super::{Blocks, RepoError, options::CID_LENGTH},
@@ -13,11 +13,46 @@ const MAX_BLOCK: usize = 2 * 1024 * 1024;
 /// The maximum number of blocks. The proof of a record has a few dozen.
 const MAX_BLOCKS: usize = 100_000;
 
+/// About the size of a block, to know how much memory an index takes.
+const USUAL_BLOCK: usize = 256;
+
 /// A CAR file whose blocks have been checked against their CIDs.
 #[derive(Debug)]
 pub(in crate::repo) struct Car<'a> {
     roots: Vec<Cid>,
-    blocks: HashMap<Cid, &'a [u8]>,
+    /// In ascending order of what they begin with: for two dozen blocks, which most files have, that is cheaper than a hash
+    /// table, and no choice of CIDs makes it slow.
+    sections: Vec<Section<'a>>,
+}
+
+/// A block with its CID.
+#[derive(Debug, Clone, Copy)]
+struct Section<'a> {
+    /// The beginning of the hash, which nearly always decides.
+    prefix: u64,
+    /// The CID, and behind it the data.
+    bytes: &'a [u8],
+}
+
+impl<'a> Section<'a> {
+    /// Makes one of a section that has been checked, so it begins with a CID.
+    fn of(bytes: &'a [u8]) -> Self {
+        Self { prefix: prefix(bytes), bytes }
+    }
+
+    fn parts(&self) -> (&'a [u8], &'a [u8]) {
+        self.bytes.split_at_checked(CID_LENGTH).unwrap_or((self.bytes, &[]))
+    }
+
+    fn compare(&self, prefix: u64, cid: &[u8]) -> Ordering {
+        self.prefix.cmp(&prefix).then_with(|| self.parts().0.cmp(cid))
+    }
+}
+
+/// The first eight bytes of the hash in a CID.
+fn prefix(cid: &[u8]) -> u64 {
+    let hash = cid.get(4..).and_then(<[u8]>::first_chunk::<8>);
+    hash.map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 impl<'a> Car<'a> {
@@ -27,16 +62,17 @@ impl<'a> Car<'a> {
         let (_, header) =
             sections.next(MAX_HEADER)?.ok_or(RepoError::Car { offset: 0, problem: "it is empty" })?;
         let roots = header::roots(header)?;
-        let mut blocks = HashMap::new();
+        let mut found = Vec::with_capacity(bytes.len() / USUAL_BLOCK + 1);
         while let Some((offset, section)) = sections.next(MAX_BLOCK + CID_LENGTH)? {
-            let (cid, data) = checked(section, offset)?;
-            blocks.insert(cid, data);
-            if blocks.len() > MAX_BLOCKS {
+            checked(section, offset)?;
+            if found.len() >= MAX_BLOCKS {
                 let limit = MAX_BLOCKS as u64;
                 return Err(RepoError::TooLarge { what: "the number of blocks", limit, offset });
             }
+            found.push(Section::of(section));
         }
-        Ok(Self { roots, blocks })
+        found.sort_unstable_by(|one, other| one.compare(other.prefix, other.parts().0));
+        Ok(Self { roots, sections: found })
     }
 
     /// Returns the first root, which in the CAR file of a repository is the commit.
@@ -44,27 +80,31 @@ impl<'a> Car<'a> {
         self.roots.first().ok_or(RepoError::Car { offset: 0, problem: "it names no root" })
     }
 
-    /// Returns a block, or `None` if it is not there.
+    /// Returns a block, or `None` if it is not there. A raw block with the same bytes has another CID.
     pub(in crate::repo) fn get(&self, cid: &Cid) -> Option<&'a [u8]> {
-        self.blocks.get(cid).copied()
+        let cid = cid.as_bytes()?;
+        let prefix = prefix(cid);
+        let place = self.sections.binary_search_by(|section| section.compare(prefix, cid)).ok()?;
+        self.sections.get(place).map(|section| section.parts().1)
     }
 
     /// Returns the blocks in no order.
     #[cfg(test)]
-    pub(in crate::repo) fn iter(&self) -> impl Iterator<Item = (&Cid, &'a [u8])> {
-        self.blocks.iter().map(|(cid, block)| (cid, *block))
+    pub(in crate::repo) fn iter(&self) -> impl Iterator<Item = (Cid, &'a [u8])> {
+        self.sections
+            .iter()
+            .filter_map(|section| Some((Cid::from_bytes(section.parts().0)?, section.parts().1)))
     }
 
     /// Returns a block that must be there.
     pub(in crate::repo) fn required(&self, cid: &Cid, what: &'static str) -> Result<&'a [u8], RepoError> {
-        // A raw block with the same bytes has another CID, so it is not found here.
-        self.blocks.get(cid).copied().ok_or_else(|| RepoError::MissingBlock { what, cid: cid.clone() })
+        self.get(cid).ok_or_else(|| RepoError::MissingBlock { what, cid: cid.clone() })
     }
 }
 
 impl Blocks for Car<'_> {
     fn block(&self, cid: &Cid) -> Result<Option<Cow<'_, [u8]>>, RepoError> {
-        Ok(self.blocks.get(cid).copied().map(Cow::Borrowed))
+        Ok(self.get(cid).map(Cow::Borrowed))
     }
 }
 
@@ -82,9 +122,9 @@ impl<'a> Sections<'a> {
         if rest.is_empty() {
             return Ok(None);
         }
-        let cut_off = RepoError::Car { offset, problem: "it is cut off" };
-        let Found::Section { prefix, length } = section(rest, limit, offset)? else { return Err(cut_off) };
-        let found = rest.get(prefix..prefix + length).ok_or(cut_off)?;
+        let cut_off = || RepoError::Car { offset, problem: "it is cut off" };
+        let Found::Section { prefix, length } = section(rest, limit, offset)? else { return Err(cut_off()) };
+        let found = rest.get(prefix..prefix + length).ok_or_else(cut_off)?;
         self.at += prefix + length;
         Ok(Some((offset, found)))
     }

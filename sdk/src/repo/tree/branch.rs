@@ -5,9 +5,12 @@
 use super::{
     super::{Blocks, RepoError, blocks::required},
     key::Key,
-    node::{Encoder, NODE, Node},
+    node::{Decoded, Encoder, Entry, NODE, Node},
 };
 use crate::types::Cid;
+
+/// Most nodes are shorter when they are encoded.
+const USUAL_BLOCK: usize = 2 << 10;
 
 /// A subtree: only its CID is known, or its node is in memory.
 #[derive(Debug, Clone)]
@@ -38,11 +41,27 @@ pub(super) struct Leaf {
     pub(super) right: Link,
 }
 
+impl From<Entry> for Leaf {
+    fn from(entry: Entry) -> Self {
+        Self { key: entry.key, value: entry.value, right: entry.right.map(Subtree::Stored) }
+    }
+}
+
+impl Decoded for Leaf {
+    fn key(&self) -> &Key {
+        &self.key
+    }
+
+    fn has_right(&self) -> bool {
+        self.right.is_some()
+    }
+}
+
 /// The keys around a subtree, where there are some.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Bounds<'a> {
-    pub(super) low: Option<&'a str>,
-    pub(super) high: Option<&'a str>,
+    pub(super) low: Option<&'a [u8]>,
+    pub(super) high: Option<&'a [u8]>,
 }
 
 /// What a key is looked for, which determines what is read besides the way to it.
@@ -94,13 +113,13 @@ impl Subtree {
 }
 
 /// Reads and checks a node. Returns it with its layer.
-pub(super) fn read(
+pub(super) fn read<E: Decoded>(
     blocks: &(impl Blocks + ?Sized),
     cid: &Cid,
     layer: Option<usize>,
     bounds: Bounds<'_>,
-) -> Result<(Node, usize), RepoError> {
-    let node = Node::decode(&required(blocks, cid, NODE)?)?;
+) -> Result<(Node<E>, usize), RepoError> {
+    let node = Node::<E>::decode(&required(blocks, cid, NODE)?)?;
     let layer = node.layer(layer)?.unwrap_or(0);
     node.check_bounds(bounds.low, bounds.high)?;
     Ok((node, layer))
@@ -118,17 +137,12 @@ impl Branch {
         bounds: Bounds<'_>,
     ) -> Result<Self, RepoError> {
         let (node, layer) = read(blocks, cid, layer, bounds)?;
-        let leaf = |entry: super::node::Entry| Leaf {
-            key: entry.key,
-            value: entry.value,
-            right: entry.right.map(Subtree::Stored),
-        };
         Ok(Self {
             cid: Some(cid.clone()),
             is_saved: true,
             layer,
             left: node.left.map(Subtree::Stored),
-            leaves: node.entries.into_iter().map(leaf).collect(),
+            leaves: node.entries,
         })
     }
 
@@ -188,10 +202,10 @@ impl Branch {
             return Ok(None);
         }
         let (before, after) = self.leaves.split_at_mut(place);
-        let high = after.first().map(|leaf| &*leaf.key).or(bounds.high);
+        let high = after.first().map(|leaf| leaf.key.as_bytes()).or(bounds.high);
         let (low, link) = match before.last_mut() {
             None => (bounds.low, &mut self.left),
-            Some(Leaf { key, right, .. }) => (Some(&**key), right),
+            Some(Leaf { key, right, .. }) => (Some(key.as_bytes()), right),
         };
         let (Some(subtree), Some(layer)) = (link, self.layer.checked_sub(1)) else { return Ok(None) };
         let bounds = Bounds { low, high };
@@ -220,11 +234,11 @@ impl Branch {
         };
         let (low, left) = match before.last_mut() {
             None => (bounds.low, &mut self.left),
-            Some(Leaf { key, right, .. }) => (Some(&**key), right),
+            Some(Leaf { key, right, .. }) => (Some(key.as_bytes()), right),
         };
-        let high = after.first().map(|leaf| &*leaf.key).or(bounds.high);
+        let high = after.first().map(|leaf| leaf.key.as_bytes()).or(bounds.high);
         let Leaf { key, right, .. } = leaf;
-        let seam = Seam { blocks, low, key, high, is_partial };
+        let seam = Seam { blocks, low, key: key.as_bytes(), high, is_partial };
         seam.read(left.as_mut(), right.as_mut(), layer, is_last_of_root)
     }
 
@@ -298,7 +312,12 @@ impl Branch {
 
     /// Encodes the node. The CIDs of its subtrees are known.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut encoder = Encoder::new(self.leaves.len());
+        self.encode_in(Vec::new())
+    }
+
+    /// Does the same in memory that has been used before.
+    fn encode_in(&self, memory: Vec<u8>) -> Vec<u8> {
+        let mut encoder = Encoder::reusing(memory, self.leaves.len());
         for leaf in &self.leaves {
             encoder.entry(leaf.key.as_bytes(), &leaf.value, leaf.right.as_ref().and_then(Subtree::cid));
         }
@@ -315,11 +334,19 @@ impl Branch {
 
     /// Computes the CIDs that have to be computed. A node above one that has changed has changed too.
     pub(super) fn seal(&mut self) -> Cid {
-        if let Some(cid) = &self.cid {
-            return cid.clone();
+        self.seal_in(&mut Vec::with_capacity(USUAL_BLOCK)).clone()
+    }
+
+    /// Does the same with memory to encode nodes in.
+    fn seal_in(&mut self, memory: &mut Vec<u8>) -> &Cid {
+        if self.cid.is_none() {
+            self.loaded_subtrees().for_each(|branch| {
+                branch.seal_in(memory);
+            });
+            *memory = self.encode_in(std::mem::take(memory));
         }
-        self.loaded_subtrees().for_each(|branch| drop(branch.seal()));
-        self.cid.insert(Cid::of_cbor(&self.encode())).clone()
+        // Nothing is encoded if it is known.
+        self.cid.get_or_insert_with(|| Cid::of_cbor(memory))
     }
 
     /// Hands out the blocks that are new, the lowest first. A node above one that is new is new too.
@@ -338,10 +365,10 @@ impl Branch {
 /// The place between two subtrees that become one.
 struct Seam<'a, B: ?Sized> {
     blocks: &'a B,
-    low: Option<&'a str>,
+    low: Option<&'a [u8]>,
     /// The key that separates them.
-    key: &'a str,
-    high: Option<&'a str>,
+    key: &'a [u8],
+    high: Option<&'a [u8]>,
     /// Whether the tree is a part of one.
     is_partial: bool,
 }
@@ -366,9 +393,9 @@ impl<B: Blocks + ?Sized> Seam<'_, B> {
                 let is_hollow = is_hollow && left.leaves.is_empty() && right.leaves.is_empty();
                 let (low, last) = match left.leaves.last_mut() {
                     None => (self.low, &mut left.left),
-                    Some(Leaf { key, right, .. }) => (Some(&**key), right),
+                    Some(Leaf { key, right, .. }) => (Some(key.as_bytes()), right),
                 };
-                let high = right.leaves.first().map(|leaf| &*leaf.key).or(self.high);
+                let high = right.leaves.first().map(|leaf| leaf.key.as_bytes()).or(self.high);
                 let Self { blocks, key, is_partial, .. } = *self;
                 let seam = Seam { blocks, low, key, high, is_partial };
                 seam.read(last.as_mut(), right.left.as_mut(), below, is_hollow)

@@ -1,6 +1,6 @@
 //! Trees made of all their records at once.
 
-use super::{Branch, Key, Leaf, RepoError, Subtree, Tree, branch::Link, check_entry, layer_of};
+use super::{Branch, Key, Leaf, RepoError, Subtree, Tree, branch::Link, check_entry};
 use crate::types::Cid;
 
 impl Tree {
@@ -50,7 +50,7 @@ struct Builder {
 
 impl Builder {
     fn push(&mut self, key: Key, value: Cid) {
-        let layer = layer_of(&key);
+        let layer = key.layer();
         if self.open.len() <= layer {
             self.open.resize_with(layer + 1, || None);
         }

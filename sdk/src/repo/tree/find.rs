@@ -18,9 +18,9 @@ pub(in crate::repo) fn find(
     let (mut low, mut high): (Option<Key>, Option<Key>) = (None, None);
     // Ends, because every round is one layer lower than the one before.
     loop {
-        let mut node = Node::decode(&required(blocks, &next, NODE)?)?;
+        let mut node = <Node>::decode(&required(blocks, &next, NODE)?)?;
         let Some(layer) = node.layer(expected)? else { return Ok(None) };
-        node.check_bounds(low.as_deref(), high.as_deref())?;
+        node.check_bounds(low.as_ref().map(Key::as_bytes), high.as_ref().map(Key::as_bytes))?;
         let place = node.entries.partition_point(|entry| entry.key.as_bytes() < key.as_bytes());
         if layer <= wanted {
             // Below its own layer, no key is in its place.

@@ -2,6 +2,9 @@
 
 use std::{cmp::Ordering, fmt, ops::Deref};
 
+use super::node::layer_of;
+use crate::sha256;
+
 /// The length up to which a key is stored without an allocation. Nearly all keys of the network are shorter.
 const SHORT: usize = 46;
 
@@ -27,8 +30,20 @@ impl Key {
         let mut bytes = [0; SHORT];
         bytes[..beginning.len()].copy_from_slice(beginning);
         bytes[beginning.len()..length].copy_from_slice(rest);
-        std::str::from_utf8(&bytes[..length]).ok()?;
+        // All bytes of a fixed number at once; those behind the key are zero.
+        if !bytes.is_ascii() {
+            std::str::from_utf8(&bytes[..length]).ok()?;
+        }
         Some(Self(Form::Short { length: length as u8, bytes }))
+    }
+
+    /// Returns the layer of the tree that the key belongs to.
+    #[inline]
+    pub(in crate::repo) fn layer(&self) -> usize {
+        match &self.0 {
+            Form::Short { length, bytes } => sha256::leading_zeros_padded(bytes, *length) / 2,
+            Form::Long(text) => layer_of(text.as_bytes()),
+        }
     }
 
     #[inline]
@@ -88,13 +103,14 @@ impl fmt::Debug for Key {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::Key;
+    use super::{Key, layer_of};
 
     #[test]
     fn keys_of_every_length_are_what_they_were_made_of() {
         let text = "ä".repeat(60);
         for length in (0..text.len()).step_by(2) {
             let key = Key::from(&text[..length]);
+            assert_eq!(key.layer(), layer_of(key.as_bytes()));
             assert_eq!((&*key, key.as_bytes()), (&text[..length], &text.as_bytes()[..length]));
             for at in 0..length {
                 assert_eq!(

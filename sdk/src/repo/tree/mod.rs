@@ -66,6 +66,9 @@ pub struct Tree<B = ()> {
     removed: Vec<Cid>,
 }
 
+/// How many nodes the way to a key has in most trees, and some.
+const USUAL_DEPTH: usize = 16;
+
 /// What is different in the blocks of a tree since the changes were last taken. Returned by [`Tree::take_changes`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -104,7 +107,7 @@ impl<B: Blocks> Tree<B> {
     /// Opens a slice of a tree, in which changes are undone to compare the root. Nodes may be missing whose CIDs suffice for
     /// that.
     pub(super) fn open_slice(blocks: B, root: Cid) -> Self {
-        Self { is_partial: true, ..Self::open(blocks, root) }
+        Self { is_partial: true, removed: Vec::with_capacity(USUAL_DEPTH), ..Self::open(blocks, root) }
     }
 
     /// Returns what the tree was opened with.
@@ -119,7 +122,7 @@ impl<B: Blocks> Tree<B> {
     /// Returns an error if a node is missing or invalid.
     pub fn get(&self, key: &str) -> Result<Option<Cid>, RepoError> {
         let wanted = layer_of_key(key.as_bytes());
-        let (mut low, mut high): (Option<Box<str>>, Option<Box<str>>) = (None, None);
+        let (mut low, mut high): (Option<Box<[u8]>>, Option<Box<[u8]>>) = (None, None);
         let mut view = self.root_view()?;
         loop {
             let place = match view.find(key) {
@@ -129,10 +132,10 @@ impl<B: Blocks> Tree<B> {
             // Below its own layer, no key is in its place.
             let Some(child) = view.child(place).filter(|_| view.layer() > wanted) else { return Ok(None) };
             if place < view.len() {
-                high = Some(view.key(place).into());
+                high = Some(view.key(place).as_bytes().into());
             }
             if let Some(before) = place.checked_sub(1) {
-                low = Some(view.key(before).into());
+                low = Some(view.key(before).as_bytes().into());
             }
             let bounds = Bounds { low: low.as_deref(), high: high.as_deref() };
             view = child.view(&self.blocks, view.layer().checked_sub(1), bounds)?;

@@ -68,8 +68,8 @@ impl<B: Blocks> Tree<B> {
 
 /// The keys around a subtree.
 fn around<'v>(view: &'v View<'_>, place: usize, bounds: Bounds<'v>) -> Bounds<'v> {
-    let low = place.checked_sub(1).map(|before| view.key(before)).or(bounds.low);
-    let high = (place < view.len()).then(|| view.key(place)).or(bounds.high);
+    let low = place.checked_sub(1).map(|before| view.key(before).as_bytes()).or(bounds.low);
+    let high = (place < view.len()).then(|| view.key(place).as_bytes()).or(bounds.high);
     Bounds { low, high }
 }
 

@@ -118,6 +118,12 @@ impl<'a> VerifiedCommit<'a> {
         &self.prev_data
     }
 
+    /// Returns the commit, and the root of the tree before.
+    #[cfg(feature = "stream")]
+    pub(crate) fn into_parts(self) -> (Commit, Cid) {
+        (self.commit, self.prev_data)
+    }
+
     /// Returns a record that was created or updated, in DAG-CBOR, by its CID.
     pub fn record(&self, cid: &Cid) -> Option<&'a [u8]> {
         self.car.get(cid)

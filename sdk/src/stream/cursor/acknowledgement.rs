@@ -32,8 +32,8 @@ struct Shared {
     is_manual: bool,
     /// There is something to save.
     changed: Notify,
-    /// Somebody waits until it is saved.
-    wanted: Notify,
+    /// The last progress that somebody waits for, by how often it had changed.
+    wanted: watch::Sender<u64>,
     kept: watch::Sender<Kept>,
 }
 
@@ -43,7 +43,7 @@ impl Acknowledgements {
             ledger: Mutex::new(ledger),
             is_manual,
             changed: Notify::new(),
-            wanted: Notify::new(),
+            wanted: watch::Sender::new(0),
             kept: watch::Sender::new(Kept::default()),
         }))
     }
@@ -156,8 +156,10 @@ impl Acknowledgements {
         self.0.changed.notified().await;
     }
 
-    pub(super) async fn wanted(&self) {
-        self.0.wanted.notified().await;
+    /// Waits until somebody waits for more than has been saved.
+    pub(super) async fn wanted(&self, saved: u64) {
+        // The sender lives as long as this.
+        let _ = self.0.wanted.subscribe().wait_for(|wanted| *wanted > saved).await;
     }
 
     pub(super) fn kept(&self, change: impl FnOnce(&mut Kept)) {
@@ -182,7 +184,11 @@ impl Acknowledgements {
 
     async fn saved_since(&self, epoch: u64) -> Result<(), CursorError> {
         let mut kept = self.0.kept.subscribe();
-        self.0.wanted.notify_one();
+        self.0.wanted.send_if_modified(|wanted| {
+            let is_later = *wanted < epoch;
+            *wanted = epoch.max(*wanted);
+            is_later
+        });
         let state = kept.wait_for(|kept| kept.epoch >= epoch || kept.end.is_some()).await;
         match state {
             Ok(kept) if kept.epoch >= epoch => Ok(()),
@@ -233,6 +239,12 @@ impl Acknowledgement {
             self.others.push(other);
         }
         self
+    }
+
+    /// Whether the event is acknowledged, or nobody waits for that.
+    #[cfg(feature = "repo")]
+    pub(crate) fn is_done(&self) -> bool {
+        self.of.as_ref().is_none_or(|(of, ticket)| of.locked().is_done(*ticket))
     }
 
     /// Another one of the same event, which does nothing if it is dropped.

@@ -25,7 +25,10 @@ pub enum CursorError {
         subscription: String,
     },
     /// The stored cursor is damaged, or something else is stored in its place. It has not been changed.
-    #[error("what is stored as the cursor `{name}` is not a cursor: {problem}")]
+    #[error(
+        "what is stored as the cursor `{name}` is not a cursor: {problem}; restore it from a backup, or remove the entry \
+         `cursor:{name}`, and the stream begins as a new one does"
+    )]
     Format {
         /// The name of the cursor.
         name: String,
@@ -81,6 +84,7 @@ impl CursorError {
     /// Returns what to do about the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
+            Self::Store { source, .. } if !source.is_temporary() => ErrorKind::InvalidInput,
             Self::Store { .. } | Self::Removed { .. } | Self::Ended => ErrorKind::TryLater,
             _ => ErrorKind::InvalidInput,
         }

@@ -213,7 +213,7 @@ impl Keeping {
             if !is_end && failures == 0 {
                 tokio::select! {
                     _ = end.changed() => is_end = true,
-                    () = self.acknowledgements.wanted() => {}
+                    () = self.acknowledgements.wanted(self.saved) => {}
                     () = sleep(self.interval) => {}
                 }
             }

@@ -1,78 +1,16 @@
 #![allow(clippy::unwrap_used)]
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{
-    super::{Acknowledgement, EventId, ledger::Ledger},
+    super::{
+        Acknowledgement, EventId,
+        flaky::{Flaky, Outcome},
+        ledger::Ledger,
+    },
     *,
 };
-use crate::{
-    store::{MemoryStore, StoreLock},
-    xrpc::BoxFuture,
-};
-
-/// A store that counts writes, and answers some of them as it is told.
-#[derive(Default)]
-struct Flaky {
-    store: MemoryStore,
-    writes: AtomicUsize,
-    /// The outcomes of the next writes.
-    next: Mutex<Vec<Outcome>>,
-}
-
-#[derive(Clone, Copy)]
-enum Outcome {
-    Fails,
-    /// The entry is written, and the answer lost.
-    IsLost,
-}
-
-impl Store for Flaky {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.store.get(key)
-    }
-
-    fn put<'a>(
-        &'a self,
-        key: &'a str,
-        value: &'a [u8],
-        expires_at: Option<i64>,
-        expected: Expected<Version>,
-    ) -> BoxFuture<'a, Result<Version, StoreError>> {
-        Box::pin(async move {
-            self.writes.fetch_add(1, Ordering::SeqCst);
-            let outcome = self.next.lock().unwrap().pop();
-            let failure = || StoreError::backend(std::io::Error::other("the disk is away"));
-            match outcome {
-                None => self.store.put(key, value, expires_at, expected).await,
-                Some(Outcome::Fails) => Err(failure()),
-                Some(Outcome::IsLost) => {
-                    self.store.put(key, value, expires_at, expected).await?;
-                    Err(failure())
-                }
-            }
-        })
-    }
-
-    fn delete<'a>(
-        &'a self,
-        key: &'a str,
-        expected: Expected<Version>,
-    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.store.delete(key, expected)
-    }
-
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
-        self.store.list(prefix)
-    }
-
-    fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
-        self.store.lock(key, wait)
-    }
-}
+use crate::store::MemoryStore;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -157,6 +95,27 @@ async fn a_store_that_is_away_for_a_moment_is_tried_again() {
     *store.next.lock().unwrap() = vec![Outcome::Fails, Outcome::Fails, Outcome::Fails];
     consumer.give(1).ack_saved().await.unwrap();
     assert_eq!((cursor(&store).await, consumer.reports.load(Ordering::SeqCst)), (Some(1), 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waited_while_the_store_was_away_makes_no_later_save_earlier() {
+    let store = Arc::new(Flaky::default());
+    let consumer = Consumer::start(&store).await;
+    *store.next.lock().unwrap() = vec![Outcome::Fails];
+    let first = consumer.give(1).ack_saved();
+    let second = async {
+        while consumer.reports.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        consumer.give(2).ack_saved().await
+    };
+    let (first, second) = tokio::join!(first, second);
+    (first.unwrap(), second.unwrap());
+    consumer.give(3).ack();
+    tokio::time::sleep(INTERVAL / 2).await;
+    assert_eq!(cursor(&store).await, Some(2));
+    tokio::time::sleep(INTERVAL).await;
+    assert_eq!(cursor(&store).await, Some(3));
 }
 
 #[tokio::test(start_paused = true)]

@@ -179,6 +179,14 @@ impl Ledger {
         self.advance();
     }
 
+    /// Whether an event that was given is acknowledged.
+    #[cfg(feature = "repo")]
+    pub(crate) fn is_done(&self, ticket: Ticket) -> bool {
+        let Some(index) = ticket.checked_sub(self.first) else { return true };
+        let slot = usize::try_from(index).ok().and_then(|index| self.given.get(index));
+        slot.is_none_or(|slot| slot.is_done)
+    }
+
     /// Moves the cursor to the last event before the first that is not acknowledged.
     fn advance(&mut self) {
         let mut has_moved = false;

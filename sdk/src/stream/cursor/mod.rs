@@ -5,6 +5,8 @@
 
 mod acknowledgement;
 mod error;
+#[cfg(test)]
+pub(crate) mod flaky;
 mod keeper;
 mod ledger;
 mod saved;

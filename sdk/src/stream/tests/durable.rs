@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use tests::stream_server::{Script, StreamServer, error, identity};
 
-use super::{super::CursorError, *};
-use crate::{
-    store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
-    xrpc::BoxFuture,
+use super::{
+    super::{CursorError, cursor::flaky::Flaky},
+    *,
 };
+use crate::store::{Expected, MemoryStore, Store};
 
 fn store() -> Arc<dyn Store> {
     Arc::new(MemoryStore::new())
@@ -265,52 +265,12 @@ async fn e5_what_was_being_processed_when_the_consumer_was_cancelled_comes_again
     assert_eq!(seqs(&mut events, 2).await, [2, 3]);
 }
 
-/// A store that takes nothing for a while.
-struct Full {
-    store: MemoryStore,
-    is_full: std::sync::atomic::AtomicBool,
-}
-
-impl Store for Full {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.store.get(key)
-    }
-
-    fn put<'a>(
-        &'a self,
-        key: &'a str,
-        value: &'a [u8],
-        expires_at: Option<i64>,
-        expected: Expected<Version>,
-    ) -> BoxFuture<'a, Result<Version, StoreError>> {
-        if self.is_full.load(std::sync::atomic::Ordering::SeqCst) {
-            return Box::pin(async { Err(StoreError::backend(std::io::Error::other("no space"))) });
-        }
-        self.store.put(key, value, expires_at, expected)
-    }
-
-    fn delete<'a>(
-        &'a self,
-        key: &'a str,
-        expected: Expected<Version>,
-    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.store.delete(key, expected)
-    }
-
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
-        self.store.list(prefix)
-    }
-
-    fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
-        self.store.lock(key, wait)
-    }
-}
-
 #[tokio::test]
 async fn a_store_that_cannot_be_written_is_told_while_the_first_event_waits() {
-    let store = Arc::new(Full { store: MemoryStore::new(), is_full: true.into() });
+    let store = Arc::new(Flaky::default());
+    store.is_full.store(true, std::sync::atomic::Ordering::SeqCst);
     let (shared, server, notices): (Arc<dyn Store>, _, _) =
-        (Arc::<Full>::clone(&store), server(1..=3).await, Notices::default());
+        (Arc::<Flaky>::clone(&store), server(1..=3).await, Notices::default());
     let mut events = durable(&server, &shared).observe(notices.observe()).stream();
     tokio::time::timeout(Duration::from_millis(600), events.next()).await.unwrap_err();
     let is_told = |notice: &Notice| matches!(notice, Notice::CursorNotSaved { .. });

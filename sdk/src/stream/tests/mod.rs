@@ -8,6 +8,7 @@ mod handshakes;
 mod logged;
 mod other_kinds;
 mod positions;
+mod proxies;
 mod subprotocols;
 
 use std::{

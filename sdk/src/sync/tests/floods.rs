@@ -12,9 +12,7 @@ async fn unknown_accounts_are_looked_up_at_a_bounded_pace_and_number() {
     let signed = Writer::new("alice").write(1);
     let begun = tokio::time::Instant::now();
     for number in 0..500 {
-        let mut message = commit_message(&signed);
-        message.repo = Did::new(format!("did:web:nobody{number}.example.com")).unwrap();
-        stream.send(message);
+        stream.send(claimed(&plc(number), &signed));
     }
     let outputs = stream.outputs().await;
     assert_eq!(names(&outputs), ["refused"; 500]);
@@ -38,9 +36,7 @@ async fn no_more_is_taken_than_the_window_has_room_for() {
         if !has_room {
             break;
         }
-        let mut message = commit_message(&signed);
-        message.repo = Did::new(format!("did:web:nobody{}.example.com", number % 1000)).unwrap();
-        stream.send(message);
+        stream.send(claimed(&plc(number % 1000), &signed));
         taken += 1;
         assert!(taken <= WINDOW);
     }
@@ -52,7 +48,7 @@ async fn no_more_is_taken_than_the_window_has_room_for() {
 
 #[tokio::test]
 async fn what_waits_is_bounded_in_bytes() {
-    let (net, mut alice) = (Net::new(), Writer::new("alice"));
+    let (net, mut alice) = (Net::new(), Writer::of(plc(7_777)));
     net.look.forget_permits(1 << 20);
     net.host(&alice);
     let mut stream = Stream::new(&net);
@@ -62,7 +58,7 @@ async fn what_waits_is_bounded_in_bytes() {
     while std::future::poll_fn(|cx| Poll::Ready(stream.core.poll_room(cx).is_ready())).await {
         // Also those of many accounts, which are being looked up.
         if taken % 2 == 0 {
-            message.repo = Did::new(format!("did:web:nobody{taken}.example.com")).unwrap();
+            message.repo = plc(taken);
         }
         stream.send(message.clone());
         taken += 1;
@@ -137,4 +133,81 @@ async fn old_events_are_dropped_without_the_cost_of_a_verification() {
     broken.rev = Tid::from_parts(1, 0);
     assert!(stream.give(broken).await.is_empty());
     assert_eq!(stream.core.stats().old, 1);
+}
+
+/// Anybody has servers that do not answer.
+fn nobody(number: usize, domain: usize) -> Did {
+    Did::new(format!("did:web:nobody{number}.domain{domain}.com")).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn hanging_look_ups_of_made_up_accounts_do_not_hold_up_honest_ones() {
+    let (net, mut made_up) = (Net::new(), Writer::new("alice"));
+    net.hangs.store(true, std::sync::atomic::Ordering::SeqCst);
+    let signed = made_up.write(1);
+    let mut honest = [Writer::of(plc(1)), Writer::of(plc(2)), Writer::new("bob")];
+    honest.iter().for_each(|writer| net.host(writer));
+    let mut stream = Stream::new(&net);
+    // Known ones of did:web.
+    stream.one(commit(&honest[2].write(1))).await;
+    stream.one(identity(&honest[2].did)).await;
+    let begun = tokio::time::Instant::now();
+    for number in 0..500 {
+        stream.send(claimed(&nobody(number, number % 100), &signed));
+    }
+    for writer in &mut honest {
+        let signed = writer.write(1);
+        net.host(writer);
+        stream.send(commit(&signed));
+    }
+    let mut given = 0;
+    while given < honest.len() {
+        let output = stream.next().await.unwrap();
+        given += usize::from(name(&output.message) == "commit");
+    }
+    assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn hanging_look_ups_at_one_domain_do_not_hold_up_those_at_others() {
+    let (net, mut made_up, mut bob) = (Net::new(), Writer::new("alice"), Writer::new("bob"));
+    net.hangs.store(true, std::sync::atomic::Ordering::SeqCst);
+    let signed = made_up.write(1);
+    net.host(&bob);
+    let mut stream = Stream::new(&net);
+    for number in 0..1_000 {
+        stream.send(claimed(&nobody(number, 1), &signed));
+    }
+    let begun = tokio::time::Instant::now();
+    stream.send(commit(&bob.write(1)));
+    while name(&stream.next().await.unwrap().message) != "commit" {}
+    assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn hanging_look_ups_end_soon_and_fill_no_window() {
+    let (net, mut made_up) = (Net::new(), Writer::new("alice"));
+    net.hangs.store(true, std::sync::atomic::Ordering::SeqCst);
+    let signed = made_up.write(1);
+    let mut stream = Stream::new(&net);
+    let begun = tokio::time::Instant::now();
+    let mut most = 0;
+    for number in 0..20_000 {
+        while std::future::poll_fn(|cx| Poll::Ready(stream.core.poll_room(cx).is_pending())).await {
+            stream.next().await.unwrap();
+        }
+        stream.send(claimed(&nobody(number, number % 2_000), &signed));
+        if number % 100 == 0 {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            while std::future::poll_fn(|cx| Poll::Ready(stream.core.poll_output(cx).is_ready())).await {}
+            most = most.max(stream.core.stats().waiting);
+        }
+    }
+    stream.outputs().await;
+    assert!(most <= WINDOW / 2, "{most}");
+    assert!(begun.elapsed() <= Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert!(count(&net.most) <= 32, "{}", count(&net.most));
+    assert_eq!((stream.core.stats().waiting, count(&net.now)), (0, 0));
 }

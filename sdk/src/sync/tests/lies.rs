@@ -196,6 +196,26 @@ async fn e10_operations_with_another_cid_or_another_prev_are_refused() {
     assert!(matches!(error, CommitError::PrevData { .. }), "{error}");
 }
 
+/// The reference PDS sends such updates if `applyWrites` is told to write what is there.
+#[tokio::test]
+async fn e10_an_update_that_changes_nothing_is_left_out() {
+    let (net, mut alice) = (Net::new(), Writer::new("alice"));
+    net.host(&alice);
+    let mut stream = Stream::new(&net);
+    stream.one(commit(&alice.write(1))).await;
+    for records in [2, 0] {
+        let mut message = commit_message(&alice.write(records));
+        // Also one that is not in the tree.
+        for cid in [Cid::of_cbor(b"x"), alice.editor.last_commit().unwrap().data().clone()] {
+            let mut op = RepoOp::new("update", "com.example.item/zzz", CidLink(cid.clone()));
+            op.prev = Some(CidLink(cid));
+            message.ops.push(op);
+        }
+        let Verified::Commit(commit) = stream.one(message).await else { panic!() };
+        assert_eq!(commit.operations().len(), records);
+    }
+}
+
 #[tokio::test]
 async fn e10_another_prev_data_is_refused() {
     let error = invalid(lie(|message, _| message.prev_data = Some(message.commit.clone())).await);

@@ -10,5 +10,6 @@ mod keys;
 mod lies;
 mod repairs;
 mod restarts;
+mod unrepaired;
 mod wire;
 mod world;

@@ -277,3 +277,31 @@ async fn poll_once(stream: &mut Stream) -> Option<Output> {
     })
     .await
 }
+
+/// A PDS that does not answer takes places for minutes.
+#[tokio::test(start_paused = true)]
+async fn repositories_of_one_domain_do_not_take_all_places() {
+    let net = Net::new();
+    let mut stream = repairing(&net);
+    hold(&net);
+    let mut writers: Vec<_> = (0..20).map(|number| Writer::of(plc(number))).collect();
+    for (number, writer) in writers.iter_mut().enumerate() {
+        net.host(writer);
+        let pds = format!("https://pds{number}.slow.example.com");
+        net.accounts.lock().unwrap().get_mut(&writer.did).unwrap().pds = pds;
+        stream.send(commit(&writer.write(1)));
+        writer.write(1);
+        stream.send(commit(&writer.write(1)));
+    }
+    let mut alice = Writer::of(plc(1_000));
+    net.host(&alice);
+    stream.send(commit(&alice.write(1)));
+    alice.write(1);
+    stream.send(commit(&alice.write(1)));
+    net.host(&alice);
+    net.accounts.lock().unwrap().get_mut(&alice.did).unwrap().pds = "https://other.example.org".to_owned();
+    while count(&net.fetches) < 4 {
+        while poll_once(&mut stream).await.is_some() {}
+    }
+    assert_eq!(net.fetched.lock().unwrap().iter().filter(|did| **did == alice.did).count(), 1);
+}

@@ -1,5 +1,7 @@
 //! Consumers that end and begin again: states, and acknowledgements.
 
+use std::time::Duration;
+
 use super::{super::*, world::*};
 use crate::{
     store::{MemoryStore, Store},
@@ -117,7 +119,71 @@ async fn states_that_cannot_be_read_end_the_stream() {
     let mut stream = Stream::with(&net, |verifier| verifier.states(Broken));
     stream.send(commit(&alice.write(1)));
     let failed = std::future::poll_fn(|cx| stream.core.poll_output(cx)).await;
-    assert!(matches!(failed, Err((did, StoreError::Backend { .. })) if did == alice.did));
+    let Err(VerifiedStreamError::States { did, source }) = failed else { panic!() };
+    assert!(matches!(source, StoreError::Backend { .. }) && did == alice.did);
+}
+
+/// Only somebody who looks at it can say what it was.
+#[tokio::test(start_paused = true)]
+async fn a_damaged_state_ends_the_stream_at_once_and_stays_as_it_is() {
+    let (net, mut alice) = (Net::new(), Writer::new("alice"));
+    net.host(&alice);
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let key = format!("repo:{}", alice.did);
+    store.put(&key, br#"{"v":1,"head":{"#, None, crate::store::Expected::Any).await.unwrap();
+    let states = Arc::new(StoredStates::shared(Arc::clone(&store)));
+    let mut stream = Stream::kept(&net, &states);
+    let begun = tokio::time::Instant::now();
+    for _ in 0..3 {
+        stream.send(commit(&alice.write(1)));
+    }
+    stream.send(status(&alice.did, false));
+    let failed = std::future::poll_fn(|cx| stream.core.poll_output(cx)).await;
+    assert!(failed.is_err());
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    stream.core.give_up();
+    stream.core.stop().await.unwrap();
+    assert_eq!(&**store.get(&key).await.unwrap().unwrap().value, br#"{"v":1,"head":{"#);
+}
+
+/// Implementations of users may panic: then nothing is saved, and it is tried again.
+#[tokio::test(start_paused = true)]
+async fn states_whose_saving_panics_are_not_taken_for_saved() {
+    #[derive(Default)]
+    struct Panicking(MemoryStates, std::sync::atomic::AtomicUsize);
+    impl crate::sync::RepoStates for Panicking {
+        fn load<'a>(
+            &'a self,
+            did: &'a Did,
+        ) -> crate::xrpc::BoxFuture<'a, Result<Option<crate::sync::RepoState>, StoreError>> {
+            self.0.load(did)
+        }
+        fn save<'a>(
+            &'a self,
+            states: &'a [(Did, crate::sync::RepoState)],
+        ) -> crate::xrpc::BoxFuture<'a, Result<(), StoreError>> {
+            let times = self.1.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            assert!(times > 2, "a mistake before the future");
+            Box::pin(async move {
+                assert!(times > 5, "a mistake in the future");
+                self.0.save(states).await
+            })
+        }
+    }
+    let (net, mut alice) = (Net::new(), Writer::new("alice"));
+    net.host(&alice);
+    let states = Arc::new(Panicking::default());
+    let mut stream = Stream::kept(&net, &states);
+    stream.one(commit(&alice.write(1))).await;
+    let saver = stream.core.saver().clone();
+    assert!(saver.save().await.is_err() && states.0.is_empty());
+    while states.0.is_empty() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    saver.save().await.unwrap();
+    drop(saver);
+    stream.core.stop().await.unwrap();
+    assert_eq!(states.0.len(), 1);
 }
 
 /// A ledger, and a stream whose events are in it.
@@ -129,7 +195,9 @@ pub(super) struct Acknowledged {
 impl Acknowledged {
     pub(super) fn new(net: &Arc<Net>, set: impl FnOnce(VerifierBuilder) -> VerifierBuilder) -> Self {
         let all = Acknowledgements::new(Ledger::new(Progress::default(), 0, 1_000), false);
-        Self { all, stream: Stream::with(net, set) }
+        let mut stream = Stream::with(net, set);
+        stream.beside = Some(all.clone());
+        Self { all, stream }
     }
 
     pub(super) fn send(&mut self, message: Message) {

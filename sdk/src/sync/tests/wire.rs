@@ -18,7 +18,7 @@ use crate::{
     types::Data as _,
 };
 
-fn frame(kind: &str, seq: i64, signed: &SignedCommit) -> Vec<u8> {
+pub(super) fn frame(kind: &str, seq: i64, signed: &SignedCommit) -> Vec<u8> {
     let payload = match (kind, commit(signed), sync(signed)) {
         ("#commit", Message::Commit(mut commit), _) => {
             commit.seq = seq;
@@ -34,17 +34,17 @@ fn frame(kind: &str, seq: i64, signed: &SignedCommit) -> Vec<u8> {
 }
 
 /// An account in a directory, and its PDS.
-struct World {
-    server: StreamServer,
-    directory: Stub,
-    pds: Stub,
-    alice: Writer,
-    store: Arc<dyn Store>,
-    client: PublicClient,
+pub(super) struct World {
+    pub(super) server: StreamServer,
+    pub(super) directory: Stub,
+    pub(super) pds: Stub,
+    pub(super) alice: Writer,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) client: PublicClient,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let (server, directory, pds) = (
             StreamServer::start().await.unwrap(),
             Stub::start().await.unwrap(),
@@ -66,7 +66,7 @@ impl World {
         Self { server, directory, pds, alice, store: Arc::new(MemoryStore::new()), client }
     }
 
-    fn events(&self, repair: Repair) -> VerifiedEvents<'_> {
+    pub(super) fn events(&self, repair: Repair) -> VerifiedEvents<'_> {
         let resolver = Resolver::builder().plc_directory(self.directory.url()).allow_loopback_http(true);
         let verifier = Verifier::builder(resolver.build().unwrap())
             .states(StoredStates::shared(Arc::clone(&self.store)))
@@ -77,9 +77,9 @@ impl World {
     }
 }
 
-type Next = Option<Result<Event<VerifiedRepos>, VerifiedStreamError>>;
+pub(super) type Next = Option<Result<Event<VerifiedRepos>, VerifiedStreamError>>;
 
-async fn next(events: &mut VerifiedEvents<'_>) -> Next {
+pub(super) async fn next(events: &mut VerifiedEvents<'_>) -> Next {
     tokio::time::timeout(Duration::from_secs(30), events.next()).await.expect("nothing came")
 }
 

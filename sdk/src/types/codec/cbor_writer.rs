@@ -13,6 +13,7 @@ pub(super) fn write(data: &dyn Data) -> Result<Vec<u8>, DataError> {
 }
 
 /// Writes the head of a value in its shortest form.
+#[inline]
 pub(crate) fn head(out: &mut Vec<u8>, major: u8, argument: u64) {
     let major = major << 5;
     match argument {

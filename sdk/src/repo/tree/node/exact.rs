@@ -1,7 +1,7 @@
 //! Reads nodes by the bytes that they must consist of, which is several times as fast as reading any data: verification of a
 //! commit decodes a dozen of them.
 
-use super::{Entry, Node, RepoError, whole_key};
+use super::{Decoded, Entry, Node, RepoError, whole_key};
 use crate::types::Cid;
 
 /// A map of two entries, and its first key.
@@ -20,39 +20,53 @@ const CID: usize = 36;
 const LEAST: usize = ENTRY.len() + 2 + SHARED.len() + 1 + RIGHT.len() + 1 + VALUE.len() + LINK.len() + CID;
 
 /// Decodes a node. Returns `None` if the block does not consist of what a node consists of.
-pub(super) fn decode(block: &[u8]) -> Option<Result<Node, RepoError>> {
+pub(super) fn decode<E: Decoded>(block: &[u8]) -> Option<Result<Node<E>, RepoError>> {
     let mut input = Input(block);
     input.fixed(NODE)?;
     let count = usize::try_from(input.head(4)?).ok()?;
     if count > block.len() / LEAST {
         return None;
     }
-    let mut entries: Vec<Entry> = Vec::with_capacity(count);
+    let mut entries: Vec<E> = Vec::with_capacity(count);
     for _ in 0..count {
         input.fixed(ENTRY)?;
         let length = usize::try_from(input.head(2)?).ok()?;
         let rest = input.take(length)?;
         input.fixed(SHARED)?;
         let shared = i64::try_from(input.head(0)?).ok()?;
-        let key = match whole_key(entries.last().map(|entry| &entry.key), shared, rest) {
-            Ok(key) => key,
-            Err(error) => return Some(Err(error)),
-        };
         input.fixed(RIGHT)?;
         let right = input.optional_link()?;
         input.fixed(VALUE)?;
         let value = input.link()?;
-        entries.push(Entry { key, value, right });
+        // Nothing is copied before it is known where to.
+        match whole_key(entries.last().map(E::key), shared, rest) {
+            Ok(key) => entries.push(E::from(Entry { key, value: cid(value)?, right: optional_cid(right)? })),
+            Err(error) => return Some(Err(error)),
+        }
     }
     input.fixed(LEFT)?;
-    let left = input.optional_link()?;
+    let left = optional_cid(input.optional_link()?)?;
     input.0.is_empty().then_some(Ok(Node { left, entries }))
+}
+
+#[inline]
+fn cid(bytes: &[u8; CID]) -> Option<Cid> {
+    Cid::from_bytes(bytes)
+}
+
+#[inline]
+fn optional_cid(bytes: Option<&[u8; CID]>) -> Option<Option<Cid>> {
+    match bytes {
+        Some(bytes) => cid(bytes).map(Some),
+        None => Some(None),
+    }
 }
 
 /// What has not been read yet.
 struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
+    #[inline]
     fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
@@ -85,13 +99,15 @@ impl<'a> Input<'a> {
     }
 
     #[inline]
-    fn link(&mut self) -> Option<Cid> {
+    fn link(&mut self) -> Option<&'a [u8; CID]> {
         self.fixed(LINK)?;
-        Cid::from_bytes(self.take(CID)?)
+        let (link, rest) = self.0.split_first_chunk::<CID>()?;
+        self.0 = rest;
+        Some(link)
     }
 
     #[inline]
-    fn optional_link(&mut self) -> Option<Option<Cid>> {
+    fn optional_link(&mut self) -> Option<Option<&'a [u8; CID]>> {
         match self.0 {
             [NULL, rest @ ..] => {
                 self.0 = rest;

@@ -2,12 +2,13 @@
 
 mod exact;
 
-use sha2::{Digest as _, Sha256};
-
 use super::{super::RepoError, key::Key};
-use crate::types::{
-    Cid, DataError, Reader,
-    codec::{Entries, Kind, cbor_head, cbor_major as major},
+use crate::{
+    sha256,
+    types::{
+        Cid, DataError, Reader,
+        codec::{Entries, Kind, cbor_head, cbor_major as major},
+    },
 };
 
 /// What a node is called in errors.
@@ -15,12 +16,12 @@ pub(in crate::repo) const NODE: &str = "a node of the tree";
 /// The maximum length of a key: an NSID of 317 bytes, a slash, and a record key of 512 bytes.
 pub(in crate::repo) const MAX_KEY: usize = 830;
 
-/// A node, with the keys in full.
+/// A node, with the keys in full. Its entries are what the tree needs: [`Entry`], or the leaves of a branch in memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::repo) struct Node {
+pub(in crate::repo) struct Node<E = Entry> {
     /// The subtree with the keys before the first entry.
     pub(in crate::repo) left: Option<Cid>,
-    pub(in crate::repo) entries: Vec<Entry>,
+    pub(in crate::repo) entries: Vec<E>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,23 @@ pub(in crate::repo) struct Entry {
     pub(in crate::repo) value: Cid,
     /// The subtree with the keys between this entry and the next.
     pub(in crate::repo) right: Option<Cid>,
+}
+
+/// What an entry of a node becomes when the node is decoded.
+pub(in crate::repo) trait Decoded: From<Entry> {
+    fn key(&self) -> &Key;
+    /// Whether there is a subtree between this entry and the next.
+    fn has_right(&self) -> bool;
+}
+
+impl Decoded for Entry {
+    fn key(&self) -> &Key {
+        &self.key
+    }
+
+    fn has_right(&self) -> bool {
+        self.right.is_some()
+    }
 }
 
 const fn invalid(problem: &'static str) -> RepoError {
@@ -62,6 +80,7 @@ fn optional_link(reader: &mut Reader<'_>) -> Result<Option<Cid>, RepoError> {
 }
 
 /// Returns the key of an entry, whose beginning is that of the key before.
+#[inline]
 fn whole_key(before: Option<&Key>, shared: i64, rest: &[u8]) -> Result<Key, RepoError> {
     let before = before.map_or(&[][..], Key::as_bytes);
     let shared = usize::try_from(shared).ok().and_then(|shared| before.get(..shared));
@@ -85,7 +104,7 @@ fn whole_key(before: Option<&Key>, shared: i64, rest: &[u8]) -> Result<Key, Repo
     Ok(key)
 }
 
-impl Node {
+impl<E: Decoded> Node<E> {
     /// Decodes a node and checks everything that can be seen without its parent.
     pub(in crate::repo) fn decode(block: &[u8]) -> Result<Self, RepoError> {
         match exact::decode(block) {
@@ -98,13 +117,13 @@ impl Node {
     /// Decodes a node as any other data is decoded.
     fn decode_by_fields(block: &[u8]) -> Result<Self, RepoError> {
         let mut reader = Reader::cbor(block);
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries: Vec<E> = Vec::new();
         let mut fields = reader.enter_map().map_err(undecodable)?;
         field(&mut reader, &mut fields, "e")?;
         let mut list = reader.enter_list().map_err(undecodable)?;
         while reader.next_item(&mut list).map_err(undecodable)? {
-            let entry = Entry::read(&mut reader, entries.last().map(|entry| &entry.key))?;
-            entries.push(entry);
+            let entry = Entry::read(&mut reader, entries.last().map(E::key))?;
+            entries.push(entry.into());
         }
         field(&mut reader, &mut fields, "l")?;
         let left = optional_link(&mut reader)?;
@@ -123,14 +142,14 @@ impl Node {
                 _ => Err(invalid("a node has no entries where it must have some")),
             };
         };
-        let layer = layer_of(first.key.as_bytes());
-        if self.entries.iter().skip(1).any(|entry| layer_of(entry.key.as_bytes()) != layer) {
+        let layer = first.key().layer();
+        if self.entries.iter().skip(1).any(|entry| entry.key().layer() != layer) {
             return Err(invalid("a node has keys of different layers"));
         }
         if expected.is_some_and(|expected| expected != layer) {
             return Err(invalid("a node is not in the layer below that of its parent"));
         }
-        if layer == 0 && (self.left.is_some() || self.entries.iter().any(|entry| entry.right.is_some())) {
+        if layer == 0 && (self.left.is_some() || self.entries.iter().any(E::has_right)) {
             return Err(invalid("a node of the lowest layer has subtrees"));
         }
         Ok(Some(layer))
@@ -139,13 +158,12 @@ impl Node {
     /// Checks that the keys are between those that surround the node in its parents.
     pub(in crate::repo) fn check_bounds(
         &self,
-        low: Option<&str>,
-        high: Option<&str>,
+        low: Option<&[u8]>,
+        high: Option<&[u8]>,
     ) -> Result<(), RepoError> {
         let (first, last) = (self.entries.first(), self.entries.last());
-        let is_above = first.is_none_or(|entry| low.is_none_or(|low| low.as_bytes() < entry.key.as_bytes()));
-        let is_below =
-            last.is_none_or(|entry| high.is_none_or(|high| entry.key.as_bytes() < high.as_bytes()));
+        let is_above = first.is_none_or(|entry| low.is_none_or(|low| low < entry.key().as_bytes()));
+        let is_below = last.is_none_or(|entry| high.is_none_or(|high| entry.key().as_bytes() < high));
         if is_above && is_below {
             return Ok(());
         }
@@ -171,10 +189,7 @@ impl Entry {
 
 /// The layer of a key: how often the leading bits of its hash are two zeros.
 pub(in crate::repo) fn layer_of(key: &[u8]) -> usize {
-    let hash = Sha256::digest(key);
-    let zero_bytes = hash.iter().take_while(|&&byte| byte == 0).count();
-    let bits = hash.get(zero_bytes).map_or(0, |byte| byte.leading_zeros() as usize);
-    (zero_bytes * 8 + bits) / 2
+    sha256::leading_zeros(key) / 2
 }
 
 /// Returns how many bytes two keys have in common at the beginning.
@@ -196,7 +211,13 @@ pub(in crate::repo) struct Encoder<'a> {
 impl<'a> Encoder<'a> {
     /// Begins a node with so many entries.
     pub(in crate::repo) fn new(entries: usize) -> Self {
-        let mut out = Vec::with_capacity(64 + entries * 128);
+        Self::reusing(Vec::new(), entries)
+    }
+
+    /// Begins a node with so many entries in memory that has been used before, for nodes of which only the hash is wanted.
+    pub(in crate::repo) fn reusing(mut out: Vec<u8>, entries: usize) -> Self {
+        out.clear();
+        out.reserve(64 + entries * 128);
         out.extend_from_slice(exact::NODE);
         cbor_head(&mut out, major::LIST, entries as u64);
         Self { out, before: &[] }
@@ -255,19 +276,22 @@ mod tests {
                     encoder.entry(entry.key.as_bytes(), &entry.value, entry.right.as_ref());
                 }
                 let block = encoder.finish(left.as_ref());
-                assert_eq!(Node::decode(&block).unwrap(), node);
-                assert_eq!(Node::decode_by_fields(&block).unwrap(), node);
-                assert_eq!(exact::decode(&block).unwrap().unwrap(), node);
+                assert_eq!(<Node>::decode(&block).unwrap(), node);
+                assert_eq!(<Node>::decode_by_fields(&block).unwrap(), node);
+                assert_eq!(exact::decode::<Entry>(&block).unwrap().unwrap(), node);
                 // Whatever is changed in it, both ways of decoding agree.
                 for at in 0..block.len() {
                     for byte in [0, 1, 0x17, 0x18, 0x40, 0x58, 0x61, 0x80, 0xa1, 0xd8, 0xf6, 0xff] {
                         let mut changed = block.clone();
                         changed[at] = byte;
-                        let (one, other) = (Node::decode(&changed), Node::decode_by_fields(&changed));
+                        let (one, other) = (<Node>::decode(&changed), <Node>::decode_by_fields(&changed));
                         assert_eq!(one, other, "{byte} at {at}");
-                        assert_eq!(exact::decode(&changed).is_some_and(|node| node.is_ok()), other.is_ok());
+                        assert_eq!(
+                            exact::decode::<Entry>(&changed).is_some_and(|node| node.is_ok()),
+                            other.is_ok()
+                        );
                     }
-                    assert!(Node::decode(&block[..at]).is_err());
+                    assert!(<Node>::decode(&block[..at]).is_err());
                 }
             }
         }

@@ -1,0 +1,119 @@
+//! What is asked of one domain at once: no domain takes all places, because whoever has it can let everybody wait.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Semaphore;
+
+/// The domains of which something is asked at the moment, or waits for that.
+pub(super) struct Domains {
+    /// How much is asked of one domain at once.
+    at_once: usize,
+    /// How much may be inside, with what waits, and how much of that at one domain.
+    most: usize,
+    most_here: usize,
+    inside: Mutex<Inside>,
+}
+
+#[derive(Default)]
+struct Inside {
+    all: usize,
+    domains: HashMap<String, (Arc<Semaphore>, usize)>,
+}
+
+/// Something that is inside, and has a place at its domain as soon as there is one.
+pub(super) struct Visit<'a> {
+    domains: &'a Domains,
+    domain: String,
+    pub(super) places: Arc<Semaphore>,
+}
+
+impl Domains {
+    pub(super) fn new(at_once: usize, most: usize, most_here: usize) -> Self {
+        Self { at_once: at_once.max(1), most, most_here, inside: Mutex::default() }
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        // Nothing panics while it is locked.
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns `None` if too much is inside.
+    pub(super) fn enter(&self, domain: String) -> Option<Visit<'_>> {
+        let mut inside = self.inside();
+        let here = inside.domains.get(&domain).map_or(0, |(_, count)| *count);
+        if inside.all >= self.most || here >= self.most_here {
+            return None;
+        }
+        inside.all += 1;
+        let new = || (Arc::new(Semaphore::new(self.at_once)), 0);
+        let (places, count) = inside.domains.entry(domain.clone()).or_insert_with(new);
+        *count += 1;
+        let places = Arc::clone(places);
+        Some(Visit { domains: self, domain, places })
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        let mut inside = self.domains.inside();
+        inside.all = inside.all.saturating_sub(1);
+        if let Some((_, count)) = inside.domains.get_mut(&self.domain) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                inside.domains.remove(&self.domain);
+            }
+        }
+    }
+}
+
+/// The part of a host name that somebody has registered, or about that: the last two labels, or three as in
+/// `example.co.uk`.
+pub(super) fn domain(host: &str) -> String {
+    let host = host.to_ascii_lowercase();
+    let mut labels = host.rsplit('.');
+    let (top, second) = (labels.next().unwrap_or_default(), labels.next().unwrap_or_default());
+    let length = match labels.next() {
+        Some(third) if top.len() == 2 && second.len() <= 3 => top.len() + second.len() + third.len() + 2,
+        _ => top.len() + second.len() + 1,
+    };
+    let start = host.len().saturating_sub(length);
+    host.get(start..).unwrap_or(&host).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_domain_is_what_somebody_has_registered() {
+        for (host, expected) in [
+            ("alice.example.com", "example.com"),
+            ("a.b.c.Example.com", "example.com"),
+            ("example.com", "example.com"),
+            ("alice.example.co.uk", "example.co.uk"),
+            ("co.uk", "co.uk"),
+            ("localhost", "localhost"),
+            ("", ""),
+        ] {
+            assert_eq!(domain(host), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_domains_is_bounded_and_ends_with_the_last_visit() {
+        let domains = Domains::new(2, 50, 20);
+        let mut visits: Vec<_> = (0..1_000).map_while(|_| domains.enter("one.example".to_owned())).collect();
+        assert_eq!(visits.len(), 20);
+        visits.extend((0..1_000).map_while(|number| domains.enter(format!("number{number}.example"))));
+        assert_eq!(visits.len(), 50);
+        visits.truncate(5);
+        assert!(domains.enter("one.example".to_owned()).is_some());
+        visits.clear();
+        assert!(domains.inside().domains.is_empty());
+        assert_eq!(domains.inside().all, 0);
+    }
+}
