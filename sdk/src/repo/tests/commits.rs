@@ -94,10 +94,10 @@ impl Parts {
         let mut writer = CarWriter::new(Vec::new(), car.root().unwrap()).unwrap();
         let mut gone = 0;
         for (found, block) in car.iter() {
-            if found == cid {
+            if found == *cid {
                 gone += 1;
             } else {
-                writer.write(found, block).unwrap();
+                writer.write(&found, block).unwrap();
             }
         }
         assert_eq!(gone, 1);
@@ -233,11 +233,11 @@ fn e10_without_a_block_a_slice_proves_the_same_or_nothing() {
         let records = signed.operations.iter().filter_map(Operation::cid);
         let needed: BTreeSet<&Cid> = records.chain([&signed.cid, signed.commit.data()]).collect();
         for (cid, _) in Car::parse(&genuine.blocks).unwrap().iter() {
-            match genuine.without(cid).verify() {
+            match genuine.without(&cid).verify() {
                 // A node beside a record that was only updated.
-                Ok(()) => assert!(!needed.contains(cid), "seed {seed}: {cid}"),
+                Ok(()) => assert!(!needed.contains(&cid), "seed {seed}: {cid}"),
                 Err(CommitError::Repository(RepoError::MissingBlock { cid: missing, .. })) => {
-                    assert_eq!(missing, *cid);
+                    assert_eq!(missing, cid);
                 }
                 Err(error) => panic!("seed {seed}: {error}"),
             }
