@@ -1,4 +1,4 @@
-//! Verifies events several at a time: to start a task for an event, and to hear that it has ended, takes a fifth of the time that
+//! Verifies events several at a time: to start a task for an event, and to hear that it has ended, takes a sixth of the time that
 //! its verification takes.
 
 use std::{collections::VecDeque, future::poll_fn, sync::Arc, task::Poll};
