@@ -60,7 +60,7 @@ async fn an_ended_session_that_could_not_be_removed_is_removed_later() {
     world.stub.answer(&[Answer::InvalidGrant]);
     get(&world.client).await.unwrap_err();
     let mut newer = world.stored().await.unwrap();
-    newer.access_token = "newer".to_owned().into();
+    newer.access_token = "newer".to_owned();
     world.shared.sessions.put(world.client.session_id(), &newer, Expected::Any).await.unwrap();
     tokio::time::sleep(pace().store_again * 5).await;
     assert_eq!(*world.stored().await.unwrap().access_token, *"newer");
