@@ -40,10 +40,12 @@ struct Head {
 /// The NSID of a method: that of a binding, of which no call needs a copy, or one that was given.
 #[derive(Clone)]
 pub(crate) enum MethodName {
+    #[cfg(feature = "client")]
     Bound(&'static str),
     Given(Arc<str>),
 }
 
+#[cfg(feature = "client")]
 impl MethodName {
     /// A copy, for errors.
     pub(crate) fn to_shared(&self) -> Arc<str> {
@@ -59,6 +61,7 @@ impl Deref for MethodName {
 
     fn deref(&self) -> &str {
         match self {
+            #[cfg(feature = "client")]
             Self::Bound(nsid) => nsid,
             Self::Given(nsid) => nsid,
         }
