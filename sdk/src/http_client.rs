@@ -16,10 +16,24 @@ pub(crate) fn choose_crypto() {
 /// A builder for an HTTP client with `rustls` and the certificate authorities of the system.
 pub(crate) fn builder() -> reqwest::ClientBuilder {
     choose_crypto();
-    reqwest::Client::builder()
+    let builder = reqwest::Client::builder()
         .user_agent(concat!("atproto-sdk/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(limits::CONNECT)
-        .dns_resolver(Arc::new(ConfiguredNames))
+        .dns_resolver(Arc::new(ConfiguredNames));
+    one_protocol(builder)
+}
+
+/// Calls by HTTP/2 are only for programs that have asked for it: another crate that switches it on in `reqwest` must not take the
+/// connections of HTTP/1.1 from the streams.
+#[cfg(not(feature = "http2"))]
+fn one_protocol(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    // What `reqwest` repeats by itself are refusals by HTTP/2. For those it would keep a copy of the headers of each request.
+    builder.http1_only().retry(reqwest::retry::never().max_retries_per_request(0))
+}
+
+#[cfg(feature = "http2")]
+fn one_protocol(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    builder
 }
 
 /// An HTTP client for one kind of server. Where calls may use HTTP/2, streams have another one, because a WebSocket needs a

@@ -231,46 +231,20 @@ impl OAuthClient {
         SessionInfo::of(&cached.record, self.session.nonce_missing(cached))
     }
 
-    /// Sends a request, and once more with a new token if the server rejects the current one.
-    async fn call(&self, request: Request, deadline: Deadline) -> Result<TransportResponse, TransportError> {
-        let late = || self.late(deadline);
-        let failed = |error: SessionError| error.into_transport(self.did());
-        // A refresh in progress continues even if this call is late.
-        let mut cached = match self.session.ready_now().map_err(failed)? {
-            Some(cached) => cached,
-            None => {
-                let ready = deadline.until_boxed(self.session.ready()).await;
-                ready.ok_or_else(late)?.map_err(failed)?
-            }
-        };
-        if self.checks_scopes {
-            cached.prepared.scopes.check(&request, Some(self.did()))?;
-        }
-        if matches!(request.body(), RequestBody::Stream(_)) {
-            cached = deadline.until_boxed(self.session.warm_up(cached)).await.ok_or_else(late)??;
-        }
-        let (nsid, again) = (Arc::clone(request.shared_nsid()), request.try_clone());
-        // The request has the same deadline.
-        let response = self.session.send_signed(&cached, request).await?;
-        if !response.status.is_client_error() {
-            return Ok(response);
-        }
-        // Few calls are refused; the others do not have to have room for what follows.
-        Box::pin(self.refused(cached, nsid, again, response, deadline)).await
-    }
-
     /// Sends a request again with a new token for as long as the server rejects the current one.
+    #[cold]
     async fn refused(
         &self,
         mut cached: Arc<CachedSession>,
-        nsid: Arc<str>,
-        mut again: Option<Request>,
+        mut request: Request,
         mut response: TransportResponse,
         deadline: Deadline,
     ) -> Result<TransportResponse, TransportError> {
         let (mut replaced, mut fresh) = (0, false);
         while is_invalid_token(&response) {
-            let Some(next) = again.filter(|_| replaced < MAX_REPLACED) else { return Ok(response) };
+            if replaced >= MAX_REPLACED || !request.can_be_sent_again() {
+                return Ok(response);
+            }
             drop(response);
             let replacing = deadline.until(self.session.replace(&cached, fresh)).await;
             let replacement = replacing
@@ -278,8 +252,7 @@ impl OAuthClient {
                 .map_err(|error| error.into_transport(self.did()))?;
             (cached, fresh) = (replacement.cached, replacement.fresh);
             replaced += 1;
-            again = next.try_clone();
-            response = self.session.send_signed(&cached, next).await?;
+            response = self.session.send_signed(&cached, &mut request).await?;
         }
         if replaced > 0 {
             self.session.note_accepts_fresh();
@@ -287,10 +260,11 @@ impl OAuthClient {
         if !response.status.is_client_error() {
             return Ok(response);
         }
-        self.explain(&cached, nsid, again, response, deadline).await
+        self.explain(&cached, request, response, deadline).await
     }
 
     /// The error of a call that has not been sent in time, or was rejected because of its token.
+    #[cold]
     fn late(&self, deadline: Deadline) -> TransportError {
         let source = Arc::new(NotRefreshed { host: self.session.host(), limit: deadline.limit() });
         TransportError::Session { did: self.did().clone(), source }
@@ -301,12 +275,13 @@ impl OAuthClient {
     async fn explain(
         &self,
         cached: &CachedSession,
-        nsid: Arc<str>,
-        request: Option<Request>,
+        request: Request,
         response: TransportResponse,
         deadline: Deadline,
     ) -> Result<TransportResponse, TransportError> {
-        let required = request.as_ref().and_then(Scopes::required_by);
+        let nsid = request.shared_nsid();
+        // Of what was streamed, nothing is left to look at.
+        let required = if request.can_be_sent_again() { Scopes::required_by(&request) } else { None };
         drop(request);
         let (body, response) = response.buffered(deadline).await;
         let told = ErrorResponse::new(Arc::clone(&nsid), response.status, &response.headers, &body);
@@ -336,7 +311,10 @@ impl OAuthClient {
 }
 
 impl Transport for OAuthClient {
-    fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
+    /// Sends a request, and once more with a new token if the server rejects the current one.
+    ///
+    /// All of it is one future, because each further one would have room for the request again.
+    fn send<'a>(&'a self, mut request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         Box::pin(async move {
             if request.kind() == Kind::Query && !matches!(request.body(), RequestBody::Empty) {
                 let problem = "a query cannot have a body".into();
@@ -347,7 +325,29 @@ impl Transport for OAuthClient {
                 tracing::Span::current().record("did", self.did().as_str());
             }
             let deadline = self.settings.deadline_of(&request);
-            self.call(request.with_deadline(deadline), deadline).await
+            request.set_deadline(deadline);
+            let failed = |error: SessionError| error.into_transport(self.did());
+            // A refresh in progress continues even if this call is late.
+            let mut cached = match self.session.ready_now().map_err(failed)? {
+                Some(cached) => cached,
+                None => {
+                    let ready = deadline.until_boxed(self.session.ready()).await;
+                    ready.ok_or_else(|| self.late(deadline))?.map_err(failed)?
+                }
+            };
+            if self.checks_scopes {
+                cached.prepared.scopes.check(&request, Some(self.did()))?;
+            }
+            if !request.can_be_sent_again() {
+                let warm = deadline.until_boxed(self.session.warm_up(cached)).await;
+                cached = warm.ok_or_else(|| self.late(deadline))??;
+            }
+            let response = self.session.send_signed(&cached, &mut request).await?;
+            if !response.status.is_client_error() {
+                return Ok(response);
+            }
+            // Few calls are refused; the others do not have to have room for what follows.
+            Box::pin(self.refused(cached, request, response, deadline)).await
         })
     }
 

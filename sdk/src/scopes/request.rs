@@ -1,6 +1,6 @@
 //! The permissions that a request requires, like in the reference server. If that is uncertain, none are required here.
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, header::CONTENT_TYPE};
 use serde::Deserialize;
@@ -55,7 +55,7 @@ impl Scopes {
             Some(scope) => {
                 tracing::debug!(nsid, scope, "call not sent, because a scope is missing");
                 let item = granting_item(&scope);
-                let nsid = Arc::clone(request.shared_nsid());
+                let nsid = request.shared_nsid();
                 let did = account.cloned();
                 Err(TransportError::MissingScope { nsid, scope, item, did, response: None })
             }

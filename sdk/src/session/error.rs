@@ -196,6 +196,7 @@ impl SessionError {
     }
 
     /// The error of a call that failed for this reason.
+    #[cold]
     pub(crate) fn into_transport(self, did: &Did) -> TransportError {
         match self {
             Self::Reauthenticate(ended) => TransportError::Reauthenticate(ended),

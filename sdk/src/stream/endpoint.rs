@@ -62,7 +62,7 @@ impl Endpoint {
     pub(super) fn send<'a>(
         &'a self,
         path: &str,
-        request: Request,
+        mut request: Request,
     ) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         let mut url = match Url::parse(self.origin.as_str()) {
             Ok(url) => url,
@@ -75,7 +75,7 @@ impl Endpoint {
         url.set_query(Some(request.query()).filter(|query| !query.is_empty()));
         let http = self.http.for_request(request.headers());
         let credentials = Credentials { authorization: self.authorization.clone(), proof: None };
-        Box::pin(service::send_to(http, &self.origin, url, request, credentials))
+        Box::pin(service::send_to(http, &self.origin, url, &mut request, credentials))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Typed calls.
 
-use std::{fmt, future::IntoFuture, sync::Arc};
+use std::{fmt, future::IntoFuture};
 
 use http::{HeaderMap, header::CONTENT_TYPE};
 
@@ -11,10 +11,11 @@ use super::{
     exchange::{Failure, Incoming, Outgoing, Reading, exchange},
     options::{CallOptions, call_options},
     pages,
+    request::MethodName,
 };
 use crate::{
     server_text::{SHORT, excerpt},
-    types::{Data as _, Unknown},
+    types::{Data as _, Unknown, Warnings},
 };
 
 /// The content type of JSON.
@@ -126,21 +127,24 @@ impl<'c, M: Method> Call<'c, M> {
     /// Checks and encodes the call.
     fn outgoing(self, accepted: Option<&'static str>) -> Result<(Caller<'c>, Outgoing), InvalidRequest> {
         let Self { caller, params, input, options, is_checked } = self;
-        let nsid: Arc<str> = M::NSID.into();
+        // Those of many methods have no fields, so there is nothing to check and to encode.
+        let has_params = size_of::<M::Params>() > 0;
         // An invalid option is reported by the exchange; the input may be a placeholder then.
         let has_problem = options.as_ref().is_some_and(|options| options.problem.is_some());
         if !has_problem && !is_checked && caller.transport().settings().validates_input {
-            let checked = params.validate().and_then(|warnings| Ok([warnings, M::Input::validate(&input)?]));
+            let checked = if has_params { params.validate() } else { Ok(Warnings::default()) };
+            let checked = checked.and_then(|warnings| Ok([warnings, M::Input::validate(&input)?]));
             let warnings =
-                checked.map_err(|problem| InvalidRequest::Violations { nsid: nsid.clone(), problem })?;
+                checked.map_err(|problem| InvalidRequest::Violations { nsid: M::NSID.into(), problem })?;
             for warnings in warnings.iter().filter(|warnings| !warnings.is_empty()) {
-                tracing::warn!(nsid = &*nsid, %warnings, "sending what other software may refuse");
+                tracing::warn!(nsid = M::NSID, %warnings, "sending what other software may refuse");
             }
         }
         let body = M::Input::encode(input)
-            .map_err(|problem| InvalidRequest::Input { nsid: nsid.clone(), problem })?;
-        let query = params.query().into_string();
+            .map_err(|problem| InvalidRequest::Input { nsid: M::NSID.into(), problem })?;
+        let query = if has_params { params.query().into_string() } else { String::new() };
         let content_type = M::INPUT.map(concrete);
+        let nsid = MethodName::Bound(M::NSID);
         let call = Outgoing { kind: M::KIND, nsid, query, body, content_type, accept: accepted, options };
         Ok((caller, call))
     }

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 #[cfg(feature = "client")]
-use std::{future::poll_fn, pin::pin, task::Poll};
+use std::{future::poll_fn, pin::Pin, task::Poll};
+
+#[cfg(feature = "client")]
+use futures_util::FutureExt as _;
 
 #[cfg(feature = "client")]
 use super::BoxFuture;
@@ -60,22 +63,26 @@ impl Deadline {
 
     /// Waits for the work until the deadline. Returns `None` if it has not ended by then.
     #[cfg(feature = "client")]
-    pub(crate) async fn until<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::time::timeout_at(self.at.into(), work).await.ok()
+    pub(crate) fn until<T, W: Future<Output = T>>(
+        &self,
+        work: W,
+    ) -> impl Future<Output = Option<T>> + use<T, W> {
+        // An `async fn` would have room for the work twice.
+        tokio::time::timeout_at(self.at.into(), work).map(Result::ok)
     }
 
     /// The same for work that has usually been done already: a timer is set only if it has not.
     #[cfg(feature = "client")]
-    pub(crate) async fn until_done<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
+    pub(crate) async fn until_done<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         match poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
             Poll::Ready(result) => Some(result),
-            Poll::Pending => self.until(work).await,
+            Poll::Pending => Box::pin(self.until(work)).await,
         }
     }
 
     /// The same for work that few calls need. It is boxed, so that the others do not have to have room for it.
     #[cfg(feature = "client")]
+    #[cold]
     pub(crate) fn until_boxed<'a, T>(
         self,
         work: impl Future<Output = T> + Send + 'a,

@@ -1,7 +1,9 @@
 //! Sends a call, and repeats it if that is allowed. Not generic, so that it is compiled only once.
 
 use std::{
-    sync::Arc,
+    borrow::Cow,
+    pin::pin,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
@@ -15,8 +17,12 @@ use tracing::{Instrument as _, Span, field::Empty};
 use super::{
     Attempt, Backoff, BoxFuture, ByteStream, CallSettings, Caller, Deadline, DecodeError, ErrorResponse,
     InvalidRequest, Kind, Outcome, PacedCall, Pacing, ReadError, Request, RequestBody, RetryPolicy,
-    TransportError, TransportResponse, Turn, call::check_content_type, error::asked_wait, observed::ended,
+    TransportError, TransportResponse, Turn,
+    call::{JSON, check_content_type},
+    error::asked_wait,
+    observed::ended,
     options::CallOptions,
+    request::MethodName,
 };
 
 /// How many bytes of an error response are read.
@@ -33,7 +39,7 @@ pub(super) enum Failure {
 /// A call that is ready to be sent.
 pub(super) struct Outgoing {
     pub(super) kind: Kind,
-    pub(super) nsid: Arc<str>,
+    pub(super) nsid: MethodName,
     pub(super) query: String,
     pub(super) body: RequestBody,
     /// The media types of the bodies, for headers that the caller has not set.
@@ -68,7 +74,8 @@ impl Incoming {
         check_content_type(nsid, reading.expected, &self.response.headers)
             .map_err(|problem| Failure::Read(problem.into()))?;
         if reading.into_memory {
-            match self.deadline.until_done(self.response.body.read(self.max_size)).await {
+            let body = pin!(self.response.body.read(self.max_size));
+            match self.deadline.until_done(body).await {
                 Some(Ok(read)) => self.read = read,
                 failed => return Err(not_read(nsid, failed.and_then(Result::err), self.deadline)),
             }
@@ -86,22 +93,14 @@ pub(super) fn exchange<'c>(
     call: Outgoing,
     reading: Reading,
 ) -> BoxFuture<'c, Result<Incoming, Failure>> {
+    let (request, options) = prepared(call);
     Box::pin(async move {
-        let nsid = Arc::clone(&call.nsid);
-        let span = tracing::debug_span!(
-            "xrpc_call",
-            nsid = &*nsid,
-            did = Empty,
-            status = Empty,
-            attempts = Empty,
-            outcome = Empty,
-            duration_ms = Empty,
-        );
-        let begun = Instant::now();
-        let work = attempts(caller, call, &span);
-        // Nothing is entered and left for a span that nobody wants.
-        let mut answer = if span.is_none() { work.await } else { instrumented(work, &span).await };
-        ended(&span, "xrpc_call", outcome(&answer), begun);
+        let nsid = request.method().clone();
+        let mut answer = if tracing::level_enabled!(tracing::Level::DEBUG) {
+            observed(caller, request, options).await
+        } else {
+            attempts(caller, request, options, Span::none()).await
+        };
         if let Ok(incoming) = &mut answer
             && let Err(failure) = incoming.read(&nsid, reading).await
         {
@@ -111,8 +110,27 @@ pub(super) fn exchange<'c>(
     })
 }
 
-fn instrumented<'a, T>(work: impl Future<Output = T> + Send + 'a, span: &Span) -> BoxFuture<'a, T> {
-    Box::pin(work.instrument(span.clone()))
+/// The same as [`attempts`] in a span, which most programs do not want.
+fn observed(
+    caller: Caller<'_>,
+    request: Request,
+    options: Option<Box<CallOptions>>,
+) -> BoxFuture<'_, Result<Incoming, Failure>> {
+    Box::pin(async move {
+        let span = tracing::debug_span!(
+            "xrpc_call",
+            nsid = request.nsid(),
+            did = Empty,
+            status = Empty,
+            attempts = Empty,
+            outcome = Empty,
+            duration_ms = Empty,
+        );
+        let begun = Instant::now();
+        let answer = attempts(caller, request, options, span.clone()).instrument(span.clone()).await;
+        ended(&span, "xrpc_call", outcome(&answer), begun);
+        answer
+    })
 }
 
 /// The failure to read a body, in time if there is an error.
@@ -139,22 +157,19 @@ fn outcome(result: &Result<Incoming, Failure>) -> &'static str {
     }
 }
 
-/// The policies for a call: its own, or else those of the client.
+/// The policies for repeating a call: its own, or else those of the client.
 struct Policies<'a> {
     retry: &'a dyn RetryPolicy,
     backoff: &'a dyn Backoff,
-    pacing: Option<&'a dyn Pacing>,
 }
 
 impl<'a> Policies<'a> {
     fn of(options: Option<&'a CallOptions>, settings: &'a CallSettings) -> Self {
         let retry = options.and_then(|options| options.retry.as_deref());
         let backoff = options.and_then(|options| options.backoff.as_deref());
-        let pacing = options.and_then(|options| options.pacing.as_ref());
         Self {
             retry: retry.unwrap_or(settings.retry_policy()),
             backoff: backoff.unwrap_or(settings.backoff_policy()),
-            pacing: pacing.map_or(settings.pacing_policy(), Option::as_deref),
         }
     }
 
@@ -169,16 +184,155 @@ impl<'a> Policies<'a> {
     }
 }
 
-async fn attempts(caller: Caller<'_>, call: Outgoing, span: &Span) -> Result<Incoming, Failure> {
+/// The request of a call, without its deadline: that begins when the call is first polled.
+fn prepared(call: Outgoing) -> (Request, Option<Box<CallOptions>>) {
     let Outgoing { kind, nsid, mut query, body, content_type, accept, mut options } = call;
-    let mut headers = HeaderMap::new();
+    let mut own_headers = HeaderMap::new();
     if let Some(options) = &mut options {
-        if let Some(problem) = options.problem.take() {
+        options.add_to_query(&mut query);
+        own_headers = std::mem::take(&mut options.headers);
+    }
+    let headers = headers(own_headers, content_type, accept);
+    (Request::of_call(kind, nsid, query, headers, body), options)
+}
+
+/// Sends a call, with retries.
+#[expect(clippy::manual_async_fn, reason = "an `async fn` would have room for its arguments twice")]
+fn attempts(
+    caller: Caller<'_>,
+    mut request: Request,
+    mut options: Option<Box<CallOptions>>,
+    span: Span,
+) -> impl Future<Output = Result<Incoming, Failure>> + Send {
+    async move {
+        if let Some(problem) = options.as_mut().and_then(|options| options.problem.take()) {
             return Err(Failure::Invalid(problem));
         }
-        options.add_to_query(&mut query);
-        headers = std::mem::take(&mut options.headers);
+        let (kind, nsid) = (request.kind(), request.method().clone());
+        let options = options.as_deref();
+        let settings = caller.transport().settings();
+        let own_pacing = options.and_then(|it| it.pacing.as_ref());
+        let pacing = own_pacing.map_or(settings.pacing_policy(), Option::as_deref);
+        let max_size = options.and_then(|it| it.max_response_size).unwrap_or(settings.response_limit());
+        let own_limit = options.and_then(|it| it.timeout);
+        let never_retry = options.is_some_and(|it| it.never_retry);
+        let mut deadline = Deadline::after(
+            own_limit.unwrap_or_else(|| settings.time_limit(request.body(), request.headers())),
+        );
+        request.set_deadline(deadline);
+        let mut number = 0;
+        loop {
+            number += 1;
+            let turn = match pacing {
+                None => Turn::free(),
+                Some(pacing) => {
+                    let paced = PacedCall::new(caller.transport().account(), &request);
+                    // The limit of a client is for the exchange with the server. One that was set for this call is for
+                    // everything.
+                    let turn = turn(pacing, paced, &mut deadline, own_limit.is_some());
+                    // What few calls need is boxed, so that the others do not have to have room for it.
+                    let turn = Box::pin(turn).await.map_err(Failure::Transport)?;
+                    request.set_deadline(deadline);
+                    turn
+                }
+            };
+            let again = if never_retry { None } else { request.try_clone() };
+            let sending = caller.transport().send(request);
+            let answer = if caller.transport().keeps_deadlines() {
+                sending.await
+            } else {
+                deadline.until_boxed(sending).await.unwrap_or_else(|| Err(late(&nsid, deadline)))
+            };
+            let waits = turn.end(answer.as_ref().ok());
+            let answer = match answer {
+                Ok(response) if response.status.is_success() => {
+                    noted(&span, number, Some(&response));
+                    return Ok(Incoming { response, read: Bytes::new(), deadline, max_size });
+                }
+                failed => failed,
+            };
+            noted(&span, number, answer.as_ref().ok());
+            let failed = Failed { kind, nsid: &nsid, number, answer, waits, deadline };
+            request = failed.repeated(again, Policies::of(options, settings)).await?;
+        }
     }
+}
+
+/// An attempt that failed.
+struct Failed<'a> {
+    kind: Kind,
+    nsid: &'a MethodName,
+    number: u32,
+    answer: Result<TransportResponse, TransportError>,
+    /// Whether the pacing waits for the right time.
+    waits: bool,
+    deadline: Deadline,
+}
+
+impl<'a> Failed<'a> {
+    /// Waits until the call can be sent again, and returns what to send. Boxed, so that the other calls do not have to have room
+    /// for it.
+    #[cold]
+    fn repeated(
+        self,
+        again: Option<Request>,
+        policies: Policies<'a>,
+    ) -> BoxFuture<'a, Result<Request, Failure>> {
+        Box::pin(async move {
+            let Self { nsid, number, deadline, .. } = self;
+            let attempt = self.attempt();
+            let next = again.and_then(|again| Some((policies.next(&attempt, deadline)?, again)));
+            let Some((wait, again)) = next else { return Err(self.failure().await) };
+            tracing::debug!(nsid = &**nsid, outcome = %attempt.outcome, number, ?wait, "retrying call");
+            // The connection of the refused attempt is free again.
+            drop(self.answer);
+            tokio::time::sleep(wait).await;
+            Ok(again)
+        })
+    }
+
+    /// What policies see of it.
+    fn attempt(&self) -> Attempt<'_> {
+        let (outcome, asked) = match &self.answer {
+            Ok(response) => {
+                (Outcome::Refused(response.status), asked_wait(response.status, &response.headers))
+            }
+            Err(error) => (Outcome::Failed(error), None),
+        };
+        let attempt = Attempt { asked, ..Attempt::new(self.kind, self.nsid, self.number, outcome) };
+        Attempt { paced: self.waits && attempt.is_rate_limited(), ..attempt }
+    }
+
+    async fn failure(self) -> Failure {
+        match self.answer {
+            Ok(response) => {
+                let error = read_error(self.nsid.to_shared(), response, self.deadline).await;
+                Failure::Response(Box::new(error))
+            }
+            Err(error) => Failure::Transport(error),
+        }
+    }
+}
+
+/// Adds the media types of the bodies, unless the caller has set them.
+fn headers(
+    own: HeaderMap,
+    content_type: Option<&'static str>,
+    accept: Option<&'static str>,
+) -> Cow<'static, HeaderMap> {
+    static OF_MOST_QUERIES: LazyLock<HeaderMap> =
+        LazyLock::new(|| with_types(HeaderMap::new(), None, Some(JSON)));
+    if own.is_empty() && content_type.is_none() && accept == Some(JSON) {
+        return Cow::Borrowed(&OF_MOST_QUERIES);
+    }
+    Cow::Owned(with_types(own, content_type, accept))
+}
+
+fn with_types(
+    mut headers: HeaderMap,
+    content_type: Option<&'static str>,
+    accept: Option<&'static str>,
+) -> HeaderMap {
     for (name, mime) in [(CONTENT_TYPE, content_type), (ACCEPT, accept)] {
         if let Some(mime) = mime
             && !headers.contains_key(&name)
@@ -186,55 +340,7 @@ async fn attempts(caller: Caller<'_>, call: Outgoing, span: &Span) -> Result<Inc
             headers.append(name, HeaderValue::from_static(mime));
         }
     }
-    let options = options.as_deref();
-    let settings = caller.transport().settings();
-    let policies = Policies::of(options, settings);
-    let max_size = options.and_then(|it| it.max_response_size).unwrap_or(settings.response_limit());
-    let own_limit = options.and_then(|it| it.timeout);
-    let never_retry = options.is_some_and(|it| it.never_retry);
-    let mut deadline = Deadline::after(own_limit.unwrap_or_else(|| settings.time_limit(&body, &headers)));
-    let mut request = Request::of_call(kind, Arc::clone(&nsid), query, headers, body, deadline);
-    let mut number = 0;
-    loop {
-        number += 1;
-        let turn = match policies.pacing {
-            None => Turn::free(),
-            Some(pacing) => {
-                let paced = PacedCall::new(caller.transport().account(), &request);
-                // The limit of a client is for the exchange with the server. One that was set for this call is for
-                // everything.
-                let turn = turn(pacing, paced, &mut deadline, own_limit.is_some());
-                // What few calls need is boxed, so that the others do not have to have room for it.
-                let turn = Box::pin(turn).await.map_err(Failure::Transport)?;
-                request = request.with_deadline(deadline);
-                turn
-            }
-        };
-        let again = if never_retry { None } else { request.try_clone() };
-        let sending = caller.transport().send(request);
-        let answer = if caller.transport().keeps_deadlines() {
-            sending.await
-        } else {
-            deadline.until(sending).await.unwrap_or_else(|| Err(late(&nsid, deadline)))
-        };
-        let waits = turn.end(answer.as_ref().ok());
-        let answer = match answer {
-            Ok(response) if response.status.is_success() => {
-                noted(span, number, Some(&response));
-                return Ok(Incoming { response, read: Bytes::new(), deadline, max_size });
-            }
-            failed => failed,
-        };
-        noted(span, number, answer.as_ref().ok());
-        let attempt = attempt(kind, &nsid, number, &answer, waits);
-        let next = again.and_then(|again| Some((policies.next(&attempt, deadline)?, again)));
-        let Some((wait, again)) = next else { return Err(Box::pin(failure(nsid, answer, deadline)).await) };
-        tracing::debug!(nsid = &*nsid, outcome = %attempt.outcome, number, ?wait, "retrying call");
-        // The connection of the refused attempt is free again.
-        drop(answer);
-        tokio::time::sleep(wait).await;
-        request = again;
-    }
+    headers
 }
 
 /// Records an attempt in the span of the call.
@@ -245,33 +351,6 @@ fn noted(span: &Span, number: u32, response: Option<&TransportResponse>) {
     span.record("attempts", number);
     if let Some(response) = response {
         span.record("status", response.status.as_u16());
-    }
-}
-
-/// What policies see of an attempt that failed. `waits` says whether the pacing waits for the right time.
-fn attempt<'a>(
-    kind: Kind,
-    nsid: &'a str,
-    number: u32,
-    answer: &'a Result<TransportResponse, TransportError>,
-    waits: bool,
-) -> Attempt<'a> {
-    let (outcome, asked) = match answer {
-        Ok(response) => (Outcome::Refused(response.status), asked_wait(response.status, &response.headers)),
-        Err(error) => (Outcome::Failed(error), None),
-    };
-    let attempt = Attempt { asked, ..Attempt::new(kind, nsid, number, outcome) };
-    Attempt { paced: waits && attempt.is_rate_limited(), ..attempt }
-}
-
-async fn failure(
-    nsid: Arc<str>,
-    answer: Result<TransportResponse, TransportError>,
-    deadline: Deadline,
-) -> Failure {
-    match answer {
-        Ok(response) => Failure::Response(Box::new(read_error(nsid, response, deadline).await)),
-        Err(error) => Failure::Transport(error),
     }
 }
 

@@ -1,9 +1,11 @@
 //! The request of a call, as it is passed to a transport.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, ops::Deref, sync::Arc};
 
 use http::HeaderMap;
 
+#[cfg(feature = "client")]
+use super::ByteStream;
 use super::{Deadline, Kind, RequestBody};
 
 /// The request of an XRPC call, without authorization. It is sent by a [`Transport`](super::Transport).
@@ -29,15 +31,48 @@ pub struct Request {
 #[derive(Clone)]
 struct Head {
     kind: Kind,
-    nsid: Arc<str>,
+    nsid: MethodName,
     query: String,
-    headers: HeaderMap,
+    /// Most calls have the same ones.
+    headers: Cow<'static, HeaderMap>,
+}
+
+/// The NSID of a method: that of a binding, of which no call needs a copy, or one that was given.
+#[derive(Clone)]
+pub(crate) enum MethodName {
+    #[cfg(feature = "client")]
+    Bound(&'static str),
+    Given(Arc<str>),
+}
+
+#[cfg(feature = "client")]
+impl MethodName {
+    /// A copy, for errors.
+    pub(crate) fn to_shared(&self) -> Arc<str> {
+        match self {
+            Self::Bound(nsid) => Arc::from(*nsid),
+            Self::Given(nsid) => Arc::clone(nsid),
+        }
+    }
+}
+
+impl Deref for MethodName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            #[cfg(feature = "client")]
+            Self::Bound(nsid) => nsid,
+            Self::Given(nsid) => nsid,
+        }
+    }
 }
 
 impl Request {
     /// Creates a request without parameters, headers and body.
     pub fn new(kind: Kind, nsid: impl Into<Arc<str>>) -> Self {
-        let head = Head { kind, nsid: nsid.into(), query: String::new(), headers: HeaderMap::new() };
+        let (nsid, headers) = (MethodName::Given(nsid.into()), Cow::Owned(HeaderMap::new()));
+        let head = Head { kind, nsid, query: String::new(), headers };
         Self { head: Arc::new(head), body: RequestBody::Empty, deadline: None }
     }
 
@@ -45,13 +80,12 @@ impl Request {
     #[cfg(feature = "client")]
     pub(super) fn of_call(
         kind: Kind,
-        nsid: Arc<str>,
+        nsid: MethodName,
         query: String,
-        headers: HeaderMap,
+        headers: Cow<'static, HeaderMap>,
         body: RequestBody,
-        deadline: Deadline,
     ) -> Self {
-        Self { head: Arc::new(Head { kind, nsid, query, headers }), body, deadline: Some(deadline) }
+        Self { head: Arc::new(Head { kind, nsid, query, headers }), body, deadline: None }
     }
 
     /// Sets the query string, without `?`.
@@ -64,7 +98,7 @@ impl Request {
     /// Replaces all headers.
     #[must_use]
     pub fn with_headers(mut self, headers: HeaderMap) -> Self {
-        Arc::make_mut(&mut self.head).headers = headers;
+        Arc::make_mut(&mut self.head).headers = Cow::Owned(headers);
         self
     }
 
@@ -80,6 +114,11 @@ impl Request {
     pub fn with_deadline(mut self, deadline: Deadline) -> Self {
         self.deadline = Some(deadline);
         self
+    }
+
+    #[cfg(feature = "client")]
+    pub(crate) fn set_deadline(&mut self, deadline: Deadline) {
+        self.deadline = Some(deadline);
     }
 
     /// Returns whether the method is a query (`GET`) or a procedure (`POST`).
@@ -127,9 +166,29 @@ impl Request {
         Some(Self { head: Arc::clone(&self.head), body, deadline: self.deadline })
     }
 
+    /// Whether the body is no stream.
     #[cfg(feature = "client")]
-    pub(crate) fn shared_nsid(&self) -> &Arc<str> {
+    pub(crate) fn can_be_sent_again(&self) -> bool {
+        !matches!(self.body, RequestBody::Stream(_))
+    }
+
+    /// The body for an attempt. A stream can be sent only once, so an empty one is left.
+    #[cfg(feature = "client")]
+    pub(crate) fn next_body(&mut self) -> RequestBody {
+        self.body.try_clone().unwrap_or_else(|| {
+            let nothing = ByteStream::new(futures_util::stream::empty());
+            std::mem::replace(&mut self.body, RequestBody::Stream(nothing))
+        })
+    }
+
+    #[cfg(feature = "client")]
+    pub(crate) fn method(&self) -> &MethodName {
         &self.head.nsid
+    }
+
+    #[cfg(feature = "client")]
+    pub(crate) fn shared_nsid(&self) -> Arc<str> {
+        self.head.nsid.to_shared()
     }
 }
 
@@ -138,7 +197,7 @@ impl fmt::Debug for Request {
         let Head { kind, nsid, query, headers } = &*self.head;
         f.debug_struct("Request")
             .field("kind", kind)
-            .field("nsid", nsid)
+            .field("nsid", &&**nsid)
             .field("query", &format_args!("{} bytes", query.len()))
             .field("headers", &HeaderNames(headers))
             .field("body", &self.body)
@@ -153,5 +212,29 @@ pub(super) struct HeaderNames<'a>(pub(super) &'a HeaderMap);
 impl fmt::Debug for HeaderNames<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.keys().map(|name| name.as_str())).finish()
+    }
+}
+
+#[cfg(all(test, feature = "client"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_sent_once_and_bytes_as_often_as_necessary() {
+        let method = || Request::new(Kind::Procedure, "com.example.upload");
+        let mut bytes = method().with_body("text");
+        for _ in 0..2 {
+            assert!(bytes.can_be_sent_again());
+            assert!(matches!(bytes.next_body(), RequestBody::Bytes(body) if body == "text"));
+        }
+        let stream = ByteStream::new(futures_util::stream::iter([Ok("text".into())]));
+        let mut streamed = method().with_body(stream);
+        let (first, second) = (streamed.next_body(), streamed.next_body());
+        assert!(!streamed.can_be_sent_again() && streamed.try_clone().is_none());
+        let read = |body: RequestBody| {
+            let RequestBody::Stream(stream) = body else { return None };
+            futures_util::FutureExt::now_or_never(stream.bytes(100)).and_then(Result::ok)
+        };
+        assert_eq!((read(first).as_deref(), read(second).as_deref()), (Some(&b"text"[..]), Some(&b""[..])));
     }
 }

@@ -110,16 +110,15 @@ impl Origin {
             let problem = format!("`{}` is not the NSID of a method", excerpt(nsid, SHORT));
             return Err(TransportError::InvalidRequest { problem });
         }
-        let mut path = String::with_capacity(FOLDER.len() + nsid.len() + 1 + query.len());
+        let mut url = self.url.clone();
+        let mut path = String::with_capacity(FOLDER.len() + nsid.len());
         path.push_str(FOLDER);
         path.push_str(nsid);
+        url.set_path(&path);
         if !query.is_empty() {
-            path.push('?');
-            path.push_str(query);
+            url.set_query(Some(query));
         }
-        self.url.join(&path).map_err(|error| TransportError::InvalidRequest {
-            problem: format!("the address of the method is invalid: {error}"),
-        })
+        Ok(url)
     }
 }
 
@@ -176,24 +175,24 @@ pub(crate) fn basic(user: &str, password: &str) -> HeaderValue {
 pub(crate) fn send<'a>(
     http: &reqwest::Client,
     origin: &'a Origin,
-    request: Request,
+    mut request: Request,
     credentials: Credentials,
 ) -> impl Future<Output = Result<TransportResponse, TransportError>> + Send + use<'a> {
     let deadline = deadline_of(&request);
     // Outside of the future, which would otherwise have to have room for the request.
-    let url = origin.method(request.nsid(), request.query());
-    answer(origin, deadline, url.map(|url| http.execute(outgoing(url, request, credentials))))
+    let url = origin.method(request.nsid(), request.query()).map_err(Box::new);
+    answer(origin, deadline, url.map(|url| http.execute(outgoing(url, &mut request, credentials))))
 }
 
-/// Sends a request to the URL of its method at a service.
+/// Sends a request to the URL of its method at a service. A streamed body is taken out of it.
 pub(crate) fn send_to<'a>(
     http: &reqwest::Client,
     origin: &'a Origin,
     url: Url,
-    request: Request,
+    request: &mut Request,
     credentials: Credentials,
 ) -> impl Future<Output = Result<TransportResponse, TransportError>> + Send + use<'a> {
-    let deadline = deadline_of(&request);
+    let deadline = deadline_of(request);
     answer(origin, deadline, Ok(http.execute(outgoing(url, request, credentials))))
 }
 
@@ -205,9 +204,11 @@ fn deadline_of(request: &Request) -> Deadline {
 async fn answer(
     origin: &Origin,
     deadline: Deadline,
-    sending: Result<impl Future<Output = Result<reqwest::Response, reqwest::Error>>, TransportError>,
+    sending: Result<impl Future<Output = Result<reqwest::Response, reqwest::Error>>, Box<TransportError>>,
 ) -> Result<TransportResponse, TransportError> {
-    match deadline.until(sending?).await {
+    let sending = sending.map_err(|problem| *problem)?;
+    let answer = deadline.until(sending).await;
+    match answer {
         #[cfg(feature = "stream")]
         Some(Ok(response)) if response.status() == http::StatusCode::SWITCHING_PROTOCOLS => {
             // Few requests are handshakes, so the others do not have to have room for it.
@@ -228,7 +229,7 @@ fn not_received(origin: &Origin, deadline: Deadline, error: Option<reqwest::Erro
     }
 }
 
-fn outgoing(url: Url, request: Request, credentials: Credentials) -> reqwest::Request {
+fn outgoing(url: Url, request: &mut Request, credentials: Credentials) -> reqwest::Request {
     let Credentials { authorization, proof } = credentials;
     let mut outgoing = reqwest::Request::new(method_of(request.kind()), url);
     let headers = outgoing.headers_mut();
@@ -246,7 +247,7 @@ fn outgoing(url: Url, request: Request, credentials: Credentials) -> reqwest::Re
     if let Some(proof) = proof {
         headers.append(DPOP.clone(), proof);
     }
-    *outgoing.body_mut() = match request.into_body() {
+    *outgoing.body_mut() = match request.next_body() {
         RequestBody::Empty => None,
         RequestBody::Bytes(bytes) => Some(bytes.into()),
         RequestBody::Stream(stream) => Some(reqwest::Body::wrap_stream(stream)),
@@ -352,6 +353,9 @@ mod tests {
         let origin = Origin::parse("https://pds.example").unwrap();
         let url = origin.method("com.example-1.getItem", "a=..&b=/").unwrap();
         assert_eq!(url.as_str(), "https://pds.example/xrpc/com.example-1.getItem?a=..&b=/");
+        let url = origin.method("a.b.c", "text=a b#c").unwrap();
+        assert_eq!(url.as_str(), "https://pds.example/xrpc/a.b.c?text=a%20b%23c", "all of it is sent");
+        assert_eq!(origin.method("a.b.c", "").unwrap().as_str(), "https://pds.example/xrpc/a.b.c");
         for odd in
             ["..", ".", "../oauth/revoke", "a.b.c?x=1#", "a.b.c/..", "a\\b", "%2e%2e", "a b", "ä", "\n"]
         {

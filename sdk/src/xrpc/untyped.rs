@@ -10,6 +10,7 @@ use super::{
     call::{JSON, concrete, unknown},
     exchange::{Outgoing, Reading, exchange},
     options::{CallOptions, call_options},
+    request::MethodName,
 };
 use crate::types::{Nsid, Unknown};
 
@@ -77,7 +78,7 @@ impl<'c> UntypedCall<'c> {
     /// See [`Error`].
     pub async fn send(self) -> Result<Response<Unknown>, Error> {
         let (caller, call) = self.outgoing();
-        let nsid = Arc::clone(&call.nsid);
+        let nsid = call.nsid.clone();
         Ok(unknown(&nsid, exchange(caller, call, Reading::UNKNOWN).await?)?)
     }
 
@@ -103,6 +104,7 @@ impl<'c> UntypedCall<'c> {
 
     fn outgoing(self) -> (Caller<'c>, Outgoing) {
         let Self { caller, kind, nsid, query, body, content_type, options } = self;
+        let nsid = MethodName::Given(nsid);
         (caller, Outgoing { kind, nsid, query, body, content_type, accept: Some(JSON), options })
     }
 }

@@ -286,13 +286,13 @@ impl PasswordClient {
         };
         let (mut replaced, mut fresh) = (0, false);
         loop {
-            let (nsid, again) = (Arc::clone(request.shared_nsid()), request.try_clone());
+            let (nsid, again) = (request.method().clone(), request.try_clone());
             // The request has the same deadline.
             let response = plain.send(request, Some(cached.prepared.access.clone())).await?;
             let (expired, response) = if response.status.is_success() {
                 (Expired::No, response)
             } else {
-                Box::pin(is_expired(response, &nsid, deadline)).await
+                Box::pin(is_expired(response, &nsid.to_shared(), deadline)).await
             };
             match expired {
                 Expired::No if replaced == 0 => return Ok(response),

@@ -131,7 +131,7 @@ impl AppContext {
     ) -> Result<TransportResponse, TransportError> {
         let limit = limits::PROBE;
         let server = self.resource_server(active, cached);
-        match tokio::time::timeout(limit, server.send_signed(probe())).await {
+        match tokio::time::timeout(limit, server.send_signed(&mut probe())).await {
             Ok(response) => response,
             Err(_) => {
                 Err(TransportError::Timeout { host: cached.prepared.origin.as_str().to_owned(), limit })

@@ -45,11 +45,11 @@ impl SessionHandle {
         replaced.map(|replacement| replacement.cached).map_err(|error| error.into_transport(self.did()))
     }
 
-    /// Sends a request, signed with the session's key and with its token.
+    /// Sends a request, signed with the session's key and with its token. A streamed body is taken out of it.
     pub(crate) async fn send_signed(
         &self,
         cached: &CachedSession,
-        request: Request,
+        request: &mut Request,
     ) -> Result<TransportResponse, TransportError> {
         self.context().resource_server(self.active(), cached).send_signed(request).await
     }

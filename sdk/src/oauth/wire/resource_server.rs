@@ -1,7 +1,5 @@
 //! Signed requests to a resource server, which is the PDS of the account (O30-O36).
 
-use std::sync::Arc;
-
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{DpopKey, NonceCache, TokenHash, proof_signer::ProofSigner};
@@ -49,39 +47,39 @@ pub(crate) struct ResourceServer<'a> {
 
 impl ResourceServer<'_> {
     /// Sends a request with a proof. If the proof is rejected and the body can be sent again, the request is repeated
-    /// according to [`ProofSigner`].
-    pub(crate) async fn send_signed(&self, request: Request) -> Result<TransportResponse, TransportError> {
+    /// according to [`ProofSigner`]. A streamed body is taken out of the request.
+    pub(crate) async fn send_signed(
+        &self,
+        request: &mut Request,
+    ) -> Result<TransportResponse, TransportError> {
         let mut signer = ProofSigner::new(self.key, self.nonces, self.origin.as_str());
-        let again = request.try_clone();
-        let nsid = Arc::clone(request.shared_nsid());
-        let response = self.send(&mut signer, request)?.await?;
-        self.learn(&mut signer, &response, &nsid, 1);
-        match (response.status, again) {
+        // As one expression, the future would have room for what sends it twice.
+        let sending = self.send(&mut signer, request)?;
+        let response = sending.await?;
+        self.learn(&mut signer, &response, request.nsid(), 1);
+        if response.status == StatusCode::UNAUTHORIZED && request.can_be_sent_again() {
             // Few calls are sent again; the others do not have to have room for that.
-            (StatusCode::UNAUTHORIZED, Some(again)) => {
-                Box::pin(self.sign_again(signer, again, response)).await
-            }
-            _ => Ok(response),
+            return Box::pin(self.sign_again(signer, request, response)).await;
         }
+        Ok(response)
     }
 
     /// Repeats a request for as long as its proof is rejected and the signer has another one.
     async fn sign_again(
         &self,
         mut signer: ProofSigner<'_>,
-        request: Request,
+        request: &mut Request,
         mut response: TransportResponse,
     ) -> Result<TransportResponse, TransportError> {
         let mut attempt = 1;
         while response.status == StatusCode::UNAUTHORIZED
             && dpop_error(&response.headers)
                 .is_some_and(|error| signer.may_sign_again(&error, &response.headers))
-            && let Some(again) = request.try_clone()
         {
             attempt += 1;
             // The connection of the refused attempt is free again.
             drop(response);
-            response = self.send(&mut signer, again)?.await?;
+            response = self.send(&mut signer, request)?.await?;
             self.learn(&mut signer, &response, request.nsid(), attempt);
         }
         Ok(response)
@@ -91,10 +89,10 @@ impl ResourceServer<'_> {
     fn send(
         &self,
         signer: &mut ProofSigner<'_>,
-        request: Request,
+        request: &mut Request,
     ) -> Result<impl Future<Output = Result<TransportResponse, TransportError>> + Send, TransportError> {
         let url = self.origin.method(request.nsid(), request.query())?;
-        let credentials = self.credentials(signer, &request, url.as_str())?;
+        let credentials = self.credentials(signer, request, url.as_str())?;
         let http = self.http.for_request(request.headers());
         Ok(service::send_to(http, self.origin, url, request, credentials))
     }
