@@ -157,3 +157,25 @@ fn e6_the_decoder_holds_one_block_and_not_the_file() {
     assert_eq!((found, decoder.position()), (in_order(&repo).len(), file.len() as u64));
     decoder.finish().unwrap();
 }
+
+#[test]
+fn e6_blocks_of_a_file_in_memory_are_found_by_their_whole_cid() {
+    let mut blocks: Vec<Block> = (0..300_u32)
+        .map(|number| {
+            let data = number.to_be_bytes().to_vec();
+            (Cid::of_cbor(&data), data)
+        })
+        .collect();
+    // The same bytes once more, with another codec and so with the same hash, and twice the same block.
+    let raw = |(_, data): &Block| (Cid::of_raw(data), data.clone());
+    let others: Vec<Block> = blocks.iter().step_by(3).map(raw).collect();
+    blocks.extend(others);
+    blocks.extend(blocks[..7].to_vec());
+    let file = file(&[Cid::of_cbor(b"root")], &blocks);
+    let car = Car::parse(&file).unwrap();
+    for (cid, data) in &blocks {
+        assert_eq!(car.get(cid), Some(&data[..]));
+    }
+    assert_eq!(car.get(&Cid::of_raw(&1_u32.to_be_bytes())), None);
+    assert_eq!(car.get(&Cid::of_cbor(b"something else")), None);
+}
