@@ -110,7 +110,8 @@ async fn whoever_waited_while_the_store_was_away_makes_no_later_save_earlier() {
         consumer.give(2).ack_saved().await
     };
     let (first, second) = tokio::join!(first, second);
-    (first.unwrap(), second.unwrap());
+    first.unwrap();
+    second.unwrap();
     consumer.give(3).ack();
     tokio::time::sleep(INTERVAL / 2).await;
     assert_eq!(cursor(&store).await, Some(2));

@@ -27,7 +27,7 @@ pub(super) type Start = (Instant, Option<Signer>);
 /// Why a repository is fetched.
 pub(super) enum Trigger {
     /// This event has shown a gap.
-    Event { raw: Raw, checked: Checked },
+    Event { raw: Box<Raw>, checked: Checked },
     /// One of an earlier run has.
     LeftOver(Box<PendingRepair>),
 }
@@ -133,7 +133,7 @@ impl Core {
             let repair = PendingRepair::new(commit.clone(), raw.seq);
             owe(&self.accounts, &did, &mut raw, Some(repair));
         }
-        self.begin_fetch(did, Trigger::Event { raw, checked }, wanted, start);
+        self.begin_fetch(did, Trigger::Event { raw: Box::new(raw), checked }, wanted, start);
     }
 
     fn begin_fetch(&mut self, did: Did, trigger: Trigger, wanted: Wanted, (at, signer): Start) {
@@ -177,7 +177,7 @@ impl Core {
                     Trigger::Event { raw, checked } => {
                         // It was a gap, or else a first event whose repository was to be fetched.
                         let verdict = self.accounts().entry(did).judge(&checked.claim(raw.seq));
-                        self.conclude(did, raw, checked, verdict, Some(problem));
+                        self.conclude(did, *raw, checked, verdict, Some(problem));
                     }
                     Trigger::LeftOver(repair) => self.tell_left_over(did, repair, Some(problem)),
                 }
@@ -204,7 +204,7 @@ impl Core {
         };
         let message = Verified::Resynced(Box::new(Resynced { repository: Arc::new(repository), known }));
         self.ready.push_back(match trigger {
-            Trigger::Event { raw, .. } => output(raw, |_| message),
+            Trigger::Event { raw, .. } => output(*raw, |_| message),
             Trigger::LeftOver(_) => owed(message, seq),
         });
     }

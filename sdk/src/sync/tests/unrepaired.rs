@@ -200,7 +200,8 @@ async fn unrepaired(store: &Arc<dyn Store>) -> usize {
 /// Lets the jobs run for a moment.
 async fn run(stream: &mut Stream) {
     tokio::task::yield_now().await;
-    std::future::poll_fn(|cx| Poll::Ready(assert!(stream.core.poll_output(cx).is_pending()))).await;
+    let is_pending = std::future::poll_fn(|cx| Poll::Ready(stream.core.poll_output(cx).is_pending())).await;
+    assert!(is_pending);
 }
 
 #[tokio::test]
