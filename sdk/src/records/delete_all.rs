@@ -1,6 +1,6 @@
 //! Deleting all records of a type.
 
-use std::{fmt, pin::Pin, task::Context, task::Poll};
+use std::{collections::VecDeque, fmt, pin::Pin, task::Context, task::Poll};
 
 use futures_core::Stream;
 use futures_util::StreamExt as _;
@@ -27,7 +27,8 @@ pub enum DeleteAllError {
     /// The records could not be listed.
     #[error("the records that are left could not be listed")]
     List(#[source] Error<list_records::Error>),
-    /// The server has listed something that was not asked for.
+    /// The server has listed something that was not asked for, such as a record with an odd address. The stream goes on after
+    /// this: see [`DeleteAll`].
     #[error(
         "the server listed `{}`, which is not a record of the type {collection} in the repository {repo}; it was not deleted",
         excerpt(uri.as_str(), SHORT)
@@ -70,14 +71,22 @@ impl<'c, R: Record> Records<'c, R> {
     /// Up to 200 records are deleted together, and wait until the account has points for them, see [`Writes`]. Records that
     /// are created in the meantime may remain. Records that do not match the lexicon are deleted as well.
     ///
+    /// What a server lists that is not a record of this type in this repository is not deleted. It is reported as
+    /// [`DeleteAllError::Unexpected`], before the records around it are deleted, and then the stream goes on, so that one odd
+    /// entry does not keep all others for good.
+    ///
     /// ```no_run
-    /// use atproto_sdk::{Client, api::app::bsky::feed::like::Like};
+    /// use atproto_sdk::{Client, api::app::bsky::feed::like::Like, records::DeleteAllError};
     /// use futures_util::StreamExt as _;
     ///
     /// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let mut deleting = client.delete_all::<Like>();
     /// while let Some(progress) = deleting.next().await {
-    ///     println!("{} likes are deleted", progress?.total);
+    ///     match progress {
+    ///         Ok(deleted) => println!("{} likes are deleted", deleted.total),
+    ///         Err(error @ DeleteAllError::Unexpected { .. }) => eprintln!("{error}"),
+    ///         Err(error) => return Err(error.into()),
+    ///     }
     /// }
     /// # Ok(()) }
     /// ```
@@ -90,12 +99,15 @@ impl<'c, R: Record> Records<'c, R> {
             repo: self.repo.clone(),
             collection: R::collection(),
             budget: budget_for(self.caller),
+            listed: Vec::new(),
+            odd: VecDeque::new(),
             total: 0,
             ended: false,
         };
         let stream = futures_util::stream::unfold(Some(deleting), async |deleting| {
             let mut deleting = deleting?;
             match deleting.next().await? {
+                error @ Err(DeleteAllError::Unexpected { .. }) => Some((error, Some(deleting))),
                 Ok(progress) => Some((Ok(progress), Some(deleting))),
                 Err(error) => Some((Err(error), None)),
             }
@@ -113,6 +125,10 @@ struct Deleting<'c> {
     repo: AtIdentifier,
     collection: Nsid,
     budget: Option<Budget>,
+    /// Records for the next call.
+    listed: Vec<(AtUri, RecordKey)>,
+    /// What was listed beside them, and has not been reported.
+    odd: VecDeque<AtUri>,
     total: usize,
     /// There are no further pages.
     ended: bool,
@@ -121,45 +137,51 @@ struct Deleting<'c> {
 impl Deleting<'_> {
     /// Deletes some of the records. `None` if there are no more.
     async fn next(&mut self) -> Option<Result<Deleted, DeleteAllError>> {
-        let uris = match self.listed().await {
-            Ok(uris) if uris.is_empty() => return None,
-            Ok(uris) => uris,
-            Err(error) => return Some(Err(DeleteAllError::List(error))),
-        };
-        let deleted = match self.keys(&uris) {
-            Ok(rkeys) => self.delete(&uris, rkeys).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = deleted {
+        if let Err(error) = self.list().await {
+            return Some(Err(DeleteAllError::List(error)));
+        }
+        // In front of the call, so that whoever does not go on has deleted nothing that was listed beside it.
+        if let Some(uri) = self.odd.pop_front() {
+            let (collection, repo) = (self.collection.clone(), self.repo.clone());
+            return Some(Err(DeleteAllError::Unexpected { uri, collection, repo }));
+        }
+        if self.listed.is_empty() {
+            return None;
+        }
+        let (uris, rkeys): (Vec<AtUri>, Vec<RecordKey>) =
+            std::mem::take(&mut self.listed).into_iter().unzip();
+        if let Err(error) = self.delete(&uris, rkeys).await {
             return Some(Err(error));
         }
         self.total += uris.len();
         Some(Ok(Deleted { uris, total: self.total }))
     }
 
-    /// The addresses for the next call.
-    async fn listed(&mut self) -> Result<Vec<AtUri>, Error<list_records::Error>> {
-        let mut uris = Vec::new();
-        while !self.ended && uris.len() < BATCH {
+    /// Lists until there is enough for a call, once everything of before is done.
+    async fn list(&mut self) -> Result<(), Error<list_records::Error>> {
+        if !self.listed.is_empty() || !self.odd.is_empty() {
+            return Ok(());
+        }
+        while !self.ended && self.listed.len() + self.odd.len() < BATCH {
             match self.pages.next().await {
-                Some(page) => uris.extend(page?.records.into_iter().map(|record| record.uri)),
+                Some(page) => {
+                    for record in page?.records {
+                        match self.key(&record.uri) {
+                            Some(rkey) => self.listed.push((record.uri, rkey)),
+                            None => self.odd.push_back(record.uri),
+                        }
+                    }
+                }
                 None => self.ended = true,
             }
         }
-        Ok(uris)
+        Ok(())
     }
 
-    /// The keys of records that were listed, all of which must be of the collection and the repository.
-    fn keys(&self, uris: &[AtUri]) -> Result<Vec<RecordKey>, DeleteAllError> {
-        let key = |uri: &AtUri| {
-            let rkey = uri.record_key().filter(|_| uri.collection().as_ref() == Some(&self.collection));
-            rkey.filter(|_| self.is_own(uri)).ok_or_else(|| DeleteAllError::Unexpected {
-                uri: uri.clone(),
-                collection: self.collection.clone(),
-                repo: self.repo.clone(),
-            })
-        };
-        uris.iter().map(key).collect()
+    /// The key of something that was listed, if it is a record of the collection in the repository.
+    fn key(&self, uri: &AtUri) -> Option<RecordKey> {
+        let is_asked_for = uri.collection().as_ref() == Some(&self.collection) && self.is_own(uri);
+        uri.record_key().filter(|_| is_asked_for)
     }
 
     /// Whether something is in the repository. If that was named by a handle, its DID is that of the account, because no
@@ -207,7 +229,10 @@ fn is_about_the_writes(response: &ErrorResponse) -> bool {
 
 type Progress<'c> = Pin<Box<dyn Stream<Item = Result<Deleted, DeleteAllError>> + Send + 'c>>;
 
-/// The progress of deleting all records of a type, as a stream; made by [`Records::delete_all`]. It ends after the first error.
+/// The progress of deleting all records of a type, as a stream; made by [`Records::delete_all`].
+///
+/// It ends after the first error, unless that is [`DeleteAllError::Unexpected`], which is about one entry only: the others are
+/// deleted if the stream is polled further.
 #[must_use = "nothing is deleted until this is polled"]
 pub struct DeleteAll<'c>(Progress<'c>);
 

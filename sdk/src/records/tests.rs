@@ -3,7 +3,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -55,6 +58,8 @@ struct State {
     fails: Mutex<Vec<(usize, Answer)>>,
     /// The points that are left of the next hours, if the server counts them.
     points: Mutex<Option<u64>>,
+    /// After so many calls of `applyWrites`, the next gets no answer. Zero for never.
+    stalls_at: AtomicUsize,
 }
 
 impl State {
@@ -167,7 +172,13 @@ impl Transport for Repository {
             let headers = self.state.limits_after(&request);
             TransportResponse::new(StatusCode::from_u16(status).unwrap(), headers, body)
         });
-        Box::pin(async { answer })
+        let (calls, stalls_at) = (self.state.calls("applyWrites").len(), self.state.stalls_at.load(SeqCst));
+        Box::pin(async move {
+            if stalls_at > 0 && calls > stalls_at {
+                std::future::pending::<()>().await;
+            }
+            answer
+        })
     }
 
     fn account(&self) -> Option<&Did> {
@@ -414,30 +425,71 @@ async fn a_result_counts_only_for_the_record_that_it_names() {
     }
 }
 
+/// What is not a record of the type in the repository, whatever a server lists.
+fn foreign_entries() -> [(AtIdentifier, String); 6] {
+    let own = || AtIdentifier::new(DID).unwrap();
+    [
+        (own(), format!("at://{DID}/app.bsky.actor.profile/self")),
+        (own(), "at://did:web:other.example/app.bsky.feed.post/r000".to_owned()),
+        (own(), "at://alice.example.com/app.bsky.feed.post/r000".to_owned()),
+        (own(), format!("at://{DID}/app.bsky.feed.post")),
+        (own(), "nothing".to_owned()),
+        (
+            AtIdentifier::new("alice.example.com").unwrap(),
+            "at://did:web:other.example/app.bsky.feed.post/r000".to_owned(),
+        ),
+    ]
+}
+
 #[tokio::test]
-async fn only_what_was_asked_for_is_deleted_whatever_a_server_lists() {
-    let handle = || AtIdentifier::new("alice.example.com").unwrap();
-    for (repo, uri) in [
-        (DID, format!("at://{DID}/app.bsky.actor.profile/self")),
-        (DID, "at://did:web:other.example/app.bsky.feed.post/r000".to_owned()),
-        (DID, "at://alice.example.com/app.bsky.feed.post/r000".to_owned()),
-        (DID, format!("at://{DID}/app.bsky.feed.post")),
-        (DID, "nothing".to_owned()),
-        (handle().as_str(), "at://did:web:other.example/app.bsky.feed.post/r000".to_owned()),
-    ] {
+async fn only_what_was_asked_for_is_deleted_and_an_odd_entry_stops_nothing() {
+    for (repo, uri) in foreign_entries() {
         let (client, state) = world();
         state.records.lock().unwrap().extend((0..3).map(|n| format!("app.bsky.feed.post/r{n:03}")));
         state.records.lock().unwrap().insert("app.bsky.actor.profile/self".into());
-        // The last page has it.
         state.listed.lock().unwrap().push(uri.clone());
-        let repo = AtIdentifier::new(repo).unwrap();
-        let mut deleting = client.records_of::<Post>(repo).delete_all();
+        let mut deleting = client.records_of::<Post>(repo.clone()).delete_all();
         let error = deleting.next().await.unwrap().unwrap_err();
-        assert!(matches!(error, DeleteAllError::Unexpected { .. }), "{uri}: {error:?}");
+        let DeleteAllError::Unexpected { uri: found, repo: asked, .. } = &error else {
+            panic!("{uri}: {error:?}")
+        };
+        assert_eq!((found.as_str(), asked), (&*uri, &repo));
+        assert_eq!(state.calls("applyWrites").len(), 0, "whoever stops here has deleted nothing beside it");
+        let deleted = deleting.next().await.unwrap().unwrap();
+        assert_eq!((deleted.total, deleted.uris.len()), (3, 3), "{uri}");
         assert!(deleting.next().await.is_none());
-        assert_eq!(state.records.lock().unwrap().len(), 4, "{uri}");
-        assert!(state.calls("applyWrites").is_empty() && state.calls("deleteRecord").is_empty(), "{uri}");
+        let left: Vec<String> = state.records.lock().unwrap().iter().cloned().collect();
+        assert_eq!(left, ["app.bsky.actor.profile/self"], "{uri}");
+        let sent = state.calls("applyWrites");
+        assert!(sent.iter().all(|input| input["writes"].as_array().unwrap().len() == 3), "{uri}: {sent:?}");
+        assert!(state.calls("deleteRecord").is_empty(), "{uri}");
     }
+}
+
+#[tokio::test]
+async fn odd_entries_are_reported_once_each_between_the_calls_around_them() {
+    let (client, state) = world();
+    state.records.lock().unwrap().extend((0..450).map(|n| format!("app.bsky.feed.post/r{n:03}")));
+    // On the first page, which has nothing else that is odd.
+    state.listed.lock().unwrap().extend(["one".to_owned(), format!("at://{DID}/a.b.c/two")]);
+    let (mut told, mut deleting) = (Vec::new(), client.delete_all::<Post>());
+    while let Some(progress) = deleting.next().await {
+        told.push(match progress {
+            Ok(deleted) => deleted.total.to_string(),
+            Err(DeleteAllError::Unexpected { uri, .. }) => uri.to_string(),
+            Err(error) => panic!("{error:?}"),
+        });
+    }
+    assert_eq!(told, ["one", &format!("at://{DID}/a.b.c/two"), "200", "400", "450"]);
+    assert!(state.records.lock().unwrap().is_empty());
+
+    // A listing of nothing else: there is nothing to delete, and no call for it.
+    let (client, state) = world();
+    state.listed.lock().unwrap().push("three".into());
+    let mut deleting = client.delete_all::<Post>();
+    assert!(matches!(deleting.next().await, Some(Err(DeleteAllError::Unexpected { .. }))));
+    assert!(deleting.next().await.is_none());
+    assert!(state.calls("applyWrites").is_empty());
 }
 
 #[tokio::test]
@@ -617,4 +669,66 @@ async fn x13_all_writes_of_a_client_and_its_clones_have_one_budget() {
     }
     assert_eq!(create(&client, 30).send().await.unwrap().len(), 30, "there are enough for these");
     assert_eq!(state.calls("applyWrites").len(), 2);
+}
+
+#[tokio::test]
+async fn writes_whose_stream_is_dropped_are_still_collected() {
+    let (client, state) = world();
+    let mut writes = client.writes();
+    for n in 0..450 {
+        writes.create_at(&key(&format!("r{n:03}")), &post("x"));
+    }
+    drop(writes.batches());
+    assert_eq!(writes.len(), 450, "nothing was polled");
+    drop(writes.send());
+    assert_eq!(writes.len(), 450);
+
+    // After the first call, the others are left, in front of what is added meanwhile.
+    let mut batches = writes.batches();
+    assert_eq!(batches.next().await.unwrap().unwrap().len(), 200);
+    writes.create_at(&key("s"), &post("added"));
+    assert_eq!(writes.len(), 1, "the others are being made");
+    drop(batches);
+    assert_eq!(writes.len(), 251);
+    let written = writes.send().await.unwrap();
+    let keys: Vec<String> = written.iter().map(|written| written.uri.rkey().unwrap().to_owned()).collect();
+    let expected: Vec<String> = (200..450).map(|n| format!("r{n:03}")).chain(["s".to_owned()]).collect();
+    assert_eq!(keys, expected);
+    assert!(writes.is_empty());
+    assert_eq!(state.records.lock().unwrap().len(), 451);
+
+    // A stream that outlives its writes keeps its own.
+    let mut writes = client.writes();
+    writes.create_at(&key("t"), &post("kept"));
+    let mut batches = writes.batches();
+    drop(writes);
+    assert_eq!(batches.next().await.unwrap().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_refused_is_reported_by_the_next_attempt_if_the_first_is_dropped() {
+    let (client, state) = world();
+    let mut writes = client.writes();
+    let elsewhere = AtUri::new("at://did:web:other.example/a.b.c/d").unwrap();
+    writes.create(&post("x")).delete_at(&elsewhere);
+    drop(writes.batches());
+    let error = writes.send().await.unwrap_err();
+    let Error::InvalidRequest(InvalidRequest::OtherRepository { .. }) = &*error.source else {
+        panic!("{error:?}")
+    };
+    assert_eq!(error.not_done.len(), 1);
+    assert!(state.calls("").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_limit_around_sending_loses_no_write_that_was_not_sent() {
+    let (client, state) = world();
+    state.stalls_at.store(1, SeqCst);
+    let mut writes = client.writes();
+    for n in 0..450 {
+        writes.create_at(&key(&format!("r{n:03}")), &post("x"));
+    }
+    assert!(tokio::time::timeout(Duration::from_secs(5), writes.send()).await.is_err());
+    // The second call may have been processed; the third was not sent.
+    assert_eq!(writes.len(), 50);
 }

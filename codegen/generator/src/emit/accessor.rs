@@ -1,11 +1,11 @@
 //! The methods of an NSID group, on every client.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
 use super::{
     Accessors, Home, subscription,
-    tokens::{docs, ident},
+    tokens::{docs, ident, method_name},
 };
 use crate::model::{Arity, Body, Docs, Group, Method, Model, code};
 
@@ -93,12 +93,6 @@ fn method(method: &Method, rust_name: &str) -> TokenStream {
             xrpc::Call::new(self.0, #params, #input)
         }
     }
-}
-
-/// The name of the method that makes a call: that of the module with its types.
-pub(super) fn method_name(module: &str) -> Ident {
-    // `over` makes the accessor itself.
-    if module == "over" { format_ident!("over_") } else { ident(module) }
 }
 
 /// What the method does, and where its types are.

@@ -5,8 +5,7 @@ use quote::quote;
 
 use super::{
     Home,
-    accessor::method_name,
-    tokens::{docs, ident},
+    tokens::{docs, ident, method_name},
 };
 use crate::model::{Arity, Docs, Messages, Subscription, code};
 

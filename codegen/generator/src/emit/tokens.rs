@@ -19,6 +19,12 @@ pub(super) fn ident(name: &str) -> Ident {
     }
 }
 
+/// The name of the method that makes a call: that of the module with its types.
+pub(super) fn method_name(module: &str) -> Ident {
+    // `over` makes the accessor itself.
+    if module == "over" { ident("over_") } else { ident(module) }
+}
+
 /// Doc comments, paragraphs with an empty line between them, and whether the item is deprecated.
 pub(super) fn docs(docs: &Docs) -> TokenStream {
     let lines = doc_lines(&docs.paragraphs);

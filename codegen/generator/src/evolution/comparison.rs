@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::change::{Change, ChangeKind, Network, RustFace};
 use super::documents::{Readers, Side, readers};
+use super::taken::taken_names;
 use crate::document::DefId;
 use crate::model::deprecation;
 
@@ -12,6 +13,8 @@ pub(super) struct Comparison<'s, 'd> {
     pub(super) old: &'s Side<'d>,
     pub(super) new: &'s Side<'d>,
     readers: HashMap<DefId, Readers>,
+    /// The new documents that take names in Rust, with what they take.
+    pub(super) taken: HashMap<String, String>,
     pub(super) changes: Vec<Change>,
     /// Pairs of definitions that are being compared because a ref changed, so that circles end.
     pub(super) open: HashSet<(DefId, DefId)>,
@@ -71,8 +74,8 @@ pub(super) enum Strictness {
 
 impl<'s, 'd> Comparison<'s, 'd> {
     pub(super) fn new(old: &'s Side<'d>, new: &'s Side<'d>) -> Self {
-        let readers = readers([old, new]);
-        Self { old, new, readers, changes: Vec::new(), open: HashSet::new() }
+        let (readers, taken) = (readers([old, new]), taken_names(old, new));
+        Self { old, new, readers, taken, changes: Vec::new(), open: HashSet::new() }
     }
 
     pub(super) fn run(mut self) -> Vec<Change> {

@@ -14,13 +14,11 @@ impl Comparison<'_, '_> {
     pub(super) fn document(&mut self, nsid: &str, place: &Place) {
         match (self.old.document(nsid), self.new.document(nsid)) {
             (Some(old), Some(new)) => self.definitions(old, new, place),
-            (None, Some(_)) => self.add(
-                place,
-                ChangeKind::DocumentAdded,
-                "a new document",
-                Network::Compatible,
-                RustFace::Additive,
-            ),
+            (None, Some(_)) => {
+                let taken = self.taken.get(nsid).cloned();
+                let rust = taken.map_or(RustFace::Additive, RustFace::Breaking);
+                self.add(place, ChangeKind::DocumentAdded, "a new document", Network::Compatible, rust);
+            }
             (Some(_), None) => {
                 let network = Network::Breaking("what uses it refers to something that is gone".to_owned());
                 let rust = RustFace::Breaking("its module is gone".to_owned());

@@ -43,6 +43,7 @@ mod comparison;
 mod definitions;
 mod documents;
 mod shape;
+mod taken;
 mod types;
 mod values;
 

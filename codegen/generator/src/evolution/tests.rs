@@ -374,6 +374,60 @@ fn what_takes_the_name_of_another_in_rust_breaks_programs() {
     assert_eq!(only(&odd, &format!("{odd}, {token}")), "definition-added: compatible / additive");
 }
 
+/// Documents with these NSIDs, each with a query.
+fn queries(nsids: &[&str]) -> Documents {
+    let text = |nsid: &&str| {
+        let text = format!(r#"{{"lexicon": 1, "id": "{nsid}", "defs": {{"main": {{"type": "query"}}}}}}"#);
+        (format!("{nsid}.json").into(), text)
+    };
+    Documents::from_sources(nsids.iter().map(text)).unwrap()
+}
+
+#[test]
+fn a_new_document_that_takes_the_name_of_another_in_rust_breaks_programs() {
+    let judged = |old: &[&str], added: &str| {
+        let evolution = compare(&queries(old), &queries(&[old, &[added]].concat()));
+        assert_eq!((evolution.changes.len(), evolution.changes[0].nsid.as_str()), (1, added), "{evolution}");
+        match &evolution.changes[0].rust {
+            super::RustFace::Breaking(reason) => reason.clone(),
+            super::RustFace::Additive => "additive".to_owned(),
+            super::RustFace::Unchanged => "unchanged".to_owned(),
+        }
+    };
+    // The one in camel case has the name, whichever came first.
+    assert_eq!(
+        judged(&["com.example.getURL"], "com.example.getUrl"),
+        "`com.example.getUrl` takes the name of `com.example.getURL`"
+    );
+    assert_eq!(judged(&["com.example.getUrl"], "com.example.getURL"), "additive");
+    assert_eq!(judged(&["com.example.getUrl"], "com.example.getUri"), "additive");
+    // Also in the middle of an NSID, where all below it move.
+    assert_eq!(
+        judged(&["com.foo-bar.one", "com.foo-bar.two"], "com.foobar.one"),
+        "additive",
+        "other words are other names"
+    );
+    assert_eq!(
+        judged(&["com.x-1.thing.one", "com.x-1.two"], "com.x--1.one"),
+        "`com.x--1` takes the name of `com.x-1`"
+    );
+    // And the accessor of a group.
+    assert_eq!(
+        judged(&["com.a.b.get"], "com.a-b.get"),
+        "`com.a-b` takes the name of the accessor of `com.a.b`"
+    );
+    assert_eq!(judged(&["com.a-b.get"], "com.a.b.get"), "additive");
+    // The judgement is the same if others come with it.
+    let evolution = compare(
+        &queries(&["com.example.getURL"]),
+        &queries(&["com.example.getURL", "com.example.getUrl", "com.example.other"]),
+    );
+    assert_eq!(
+        evolution.breaking_for_rust().map(|it| it.nsid.as_str()).collect::<Vec<_>>(),
+        ["com.example.getUrl"]
+    );
+}
+
 #[test]
 fn l13_subscriptions_are_judged_as_what_is_generated_for_them() {
     let with = |required: &str, rest: &str| {

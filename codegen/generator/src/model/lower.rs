@@ -1,16 +1,15 @@
 //! From documents to the model.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{
     AllNames, Docs, Group, Item, Model, Module, StructKind,
     boxing::Containment,
     build::{Context, ModuleBuilder},
     docs, method,
+    names::accessors,
     plain::names_values,
-    reach,
-    spelling::{self, free, joined},
-    subscription,
+    reach, spelling, subscription,
 };
 use crate::{
     catalog::Catalog,
@@ -30,15 +29,16 @@ pub fn lower(catalog: &Catalog, renames: &Renames) -> Model {
 }
 
 fn groups(modules: &[Module]) -> BTreeMap<String, Group> {
+    let is_called = |module: &&Module| module.method.is_some() || module.subscription.is_some();
+    let methods = modules.iter().filter(is_called).map(|module| (module.nsid.as_str(), &module.path[..]));
+    let accessors = accessors(methods);
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
-    // `com.a-b` and `com.a.b` would have the same accessor.
-    let mut taken = BTreeSet::new();
-    for (at, module) in modules.iter().enumerate() {
-        let is_called = module.method.is_some() || module.subscription.is_some();
-        if let Some((name, path)) = module.path.split_last().filter(|_| is_called) {
-            let group = groups.entry(spelling::group(&module.nsid).to_owned()).or_insert_with(|| Group {
+    for (at, module) in modules.iter().enumerate().filter(|(_, module)| is_called(module)) {
+        let nsid = spelling::group(&module.nsid);
+        if let Some(((name, path), accessor)) = module.path.split_last().zip(accessors.get(nsid)) {
+            let group = groups.entry(nsid.to_owned()).or_insert_with(|| Group {
                 path: path.to_vec(),
-                accessor: free(joined(path.iter().map(String::as_str)), &mut taken),
+                accessor: accessor.clone(),
                 name: spelling::type_name(&path.join("_")),
                 methods: Vec::new(),
             });

@@ -23,6 +23,7 @@ pub use docs::{Docs, code, sentence};
 pub use lower::lower;
 pub(crate) use method::listed;
 pub use names::{AllNames, Names};
+pub(crate) use names::{accessors, module_paths};
 pub use places::field_places;
 pub(crate) use plain::{names_values, plain};
 pub use spelling::is_keyword;

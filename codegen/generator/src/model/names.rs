@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
     ModulePath, places,
-    spelling::{by_spelling, constant_name, free, last_segment, module_name, type_name},
+    spelling::{by_spelling, constant_name, free, group, joined, last_segment, module_name, type_name},
 };
 use crate::{
     catalog::{Catalog, External},
@@ -88,7 +88,8 @@ impl AllNames {
 impl Names {
     /// Chooses names for everything in the catalog.
     pub fn choose(catalog: &Catalog, renames: &Renames) -> Self {
-        let modules = module_paths(catalog, renames);
+        let nsids: Vec<&str> = catalog.documents().map(|document| document.id.as_str()).collect();
+        let modules = module_paths(&nsids, &renames.modules);
         let mut definitions = HashMap::new();
         let mut nested = HashMap::new();
         for document in catalog.documents() {
@@ -153,12 +154,16 @@ fn is_token(definition: Option<&Definition>) -> bool {
     matches!(definition, Some(Definition::Schema(schema)) if schema.ty == Type::Token)
 }
 
-/// Module paths, unique even where two names differ only in a way that snake case does not show.
-fn module_paths(catalog: &Catalog, renames: &Renames) -> HashMap<String, Vec<String>> {
+/// Module paths of documents, unique even where two names differ only in a way that snake case does not show. `by_hand` has
+/// names that were chosen, by the NSID up to them.
+pub(crate) fn module_paths(
+    nsids: &[&str],
+    by_hand: &BTreeMap<String, String>,
+) -> HashMap<String, Vec<String>> {
     // The segments below each prefix of an NSID.
     let mut below: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for document in catalog.documents() {
-        for (prefix, segment) in prefixes(&document.id) {
+    for nsid in nsids {
+        for (prefix, segment) in prefixes(nsid) {
             below.entry(prefix).or_default().insert(segment);
         }
     }
@@ -166,7 +171,7 @@ fn module_paths(catalog: &Catalog, renames: &Renames) -> HashMap<String, Vec<Str
     for (prefix, segments) in below {
         let by_hand = |segment: &str| {
             let nsid = if prefix.is_empty() { segment.to_owned() } else { format!("{prefix}.{segment}") };
-            renames.modules.get(&nsid).cloned()
+            by_hand.get(&nsid).cloned()
         };
         let mut segments: Vec<&str> = segments.into_iter().collect();
         segments.sort_by_key(|segment| (by_hand(segment).is_none(), by_spelling(segment)));
@@ -177,7 +182,23 @@ fn module_paths(catalog: &Catalog, renames: &Renames) -> HashMap<String, Vec<Str
         }
     }
     let path = |nsid: &str| prefixes(nsid).filter_map(|segment| chosen.get(&segment).cloned()).collect();
-    catalog.documents().map(|document| (document.id.clone(), path(&document.id))).collect()
+    nsids.iter().map(|nsid| ((*nsid).to_owned(), path(nsid))).collect()
+}
+
+/// The names of the accessors of groups of methods, by the NSIDs of the groups: of the modules of documents with methods, in
+/// the order of their NSIDs.
+pub(crate) fn accessors<'d>(
+    methods: impl Iterator<Item = (&'d str, &'d [String])>,
+) -> BTreeMap<String, String> {
+    let mut accessors = BTreeMap::new();
+    // `com.a-b` and `com.a.b` would have the same accessor.
+    let mut taken = BTreeSet::new();
+    for (nsid, path) in methods {
+        let Some((_, path)) = path.split_last() else { continue };
+        let name = || free(joined(path.iter().map(String::as_str)), &mut taken);
+        accessors.entry(group(nsid).to_owned()).or_insert_with(name);
+    }
+    accessors
 }
 
 /// The segments of an NSID, each with what stands before it.

@@ -45,8 +45,8 @@ use crate::{
         defs::{PreferencesItem, ThreadViewPref},
         get_preferences, put_preferences,
     },
-    types::{AtUri, Data as _, Datetime, Did, Extra, Violations},
-    xrpc::{Call, Caller, Error, InvalidRequest, Method as _, Transport},
+    types::{AtUri, Data as _, DataError, Datetime, Did, Extra, Unknown, Violations},
+    xrpc::{Call, Caller, DecodeError, Error, InvalidRequest, Method as _, Transport},
 };
 
 /// Why preferences could not be read or changed.
@@ -70,6 +70,9 @@ pub enum PreferencesError {
 
 /// Reads the preferences of the signed-in account.
 ///
+/// A preference that cannot be read, because a field has another type than its lexicon says, costs no other one: it is kept
+/// as [`PreferencesItem::Other`].
+///
 /// ```no_run
 /// use atproto_sdk::{bsky::preferences, oauth::OAuthClient};
 ///
@@ -87,8 +90,25 @@ pub enum PreferencesError {
 pub async fn read(client: &dyn Transport) -> Result<Preferences, PreferencesError> {
     let call: Call<'_, get_preferences::GetPreferences> =
         Call::new(Caller::new(client), get_preferences::Params::new(), ());
-    let output = call.await.map_err(|error| PreferencesError::Read(Box::new(error)))?;
-    Ok(Preferences { items: output.preferences })
+    let read = async {
+        let answer = call.send_untyped().await?.output;
+        let unreadable =
+            |problem| DecodeError::Json { nsid: get_preferences::GetPreferences::NSID.into(), problem };
+        Ok(items_of(&answer).map_err(unreadable)?)
+    };
+    let items = read.await.map_err(|error| PreferencesError::Read(Box::new(error)))?;
+    Ok(Preferences { items })
+}
+
+/// The preferences in an answer. Those that cannot be read are kept as they are.
+fn items_of(answer: &Unknown) -> Result<Vec<PreferencesItem>, DataError> {
+    let problem = match answer.decode::<get_preferences::Output>() {
+        Ok(output) => return Ok(output.preferences),
+        Err(problem) => problem,
+    };
+    let items =
+        answer.get("preferences").and_then(|items| items.decode::<Vec<Unknown>>().ok()).ok_or(problem)?;
+    Ok(items.into_iter().map(|item| item.decode().unwrap_or(PreferencesItem::Other(item))).collect())
 }
 
 /// Changes the preferences of the signed-in account: reads them, calls a function, and writes back what it has made
@@ -123,7 +143,7 @@ pub async fn update<T>(
     let result = change(&mut preferences);
     if preferences.items != before {
         // What the server derives from others is not for clients to write.
-        preferences.items.retain(|item| !matches!(item, PreferencesItem::DeclaredAgePref(_)));
+        preferences.items.retain(|item| !is_derived(item));
         let problem =
             if client.settings().validates_input { added(before, &preferences.items) } else { None };
         let problem = problem.map(|problem| InvalidRequest::Violations {
@@ -139,6 +159,17 @@ pub async fn update<T>(
             .map_err(|error| PreferencesError::Write(Box::new(error)))?;
     }
     Ok(result)
+}
+
+/// Whether the server derives a preference from others, be it readable or not.
+fn is_derived(item: &PreferencesItem) -> bool {
+    match item {
+        PreferencesItem::DeclaredAgePref(_) => true,
+        PreferencesItem::Other(item) => {
+            item.type_name().as_deref() == Some("app.bsky.actor.defs#declaredAgePref")
+        }
+        _ => false,
+    }
 }
 
 /// What does not match the lexicon in preferences, and was not so before. The same can be elsewhere now, because

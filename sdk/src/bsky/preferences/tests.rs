@@ -116,6 +116,61 @@ fn what_others_have_written_wrongly_is_written_back_and_what_is_added_is_checked
     assert_eq!(kept.lock().unwrap().writes, writes);
 }
 
+/// What is no preference, and known kinds with fields of other types than their lexicon has.
+fn of_other_types() -> Value {
+    json!([
+        "text", 7, null, true, [{"$type": "app.bsky.actor.defs#adultContentPref", "enabled": true}], {},
+        {"enabled": true},
+        {"$type": 3, "enabled": true},
+        {"$type": "app.bsky.actor.defs#adultContentPref", "enabled": "yes", "deep": [1.5, {"a": null}]},
+        {"$type": "app.bsky.actor.defs#adultContentPref"},
+        {"$type": "app.bsky.actor.defs#mutedWordsPref", "items": [{"value": "cat", "targets": ["tag"]}, {"value": 5}]},
+        {"$type": "app.bsky.actor.defs#labelersPref", "labelers": {"did": "did:web:l.test"}},
+        {"$type": "app.bsky.actor.defs#hiddenPostsPref", "items": [POST, 4]},
+        {"$type": "app.bsky.actor.defs#threadViewPref", "sort": ["newest"]},
+    ])
+}
+
+#[test]
+fn a_preference_of_another_type_costs_no_other_one_and_is_written_back_as_it_was() {
+    let hidden = json!({"$type": "app.bsky.actor.defs#interestsPref", "tags": ["science"]});
+    let mut items = of_other_types();
+    items.as_array_mut().unwrap().insert(3, hidden);
+    let (client, kept) = server(items.clone());
+
+    let preferences = run(read(&client)).unwrap();
+    assert_eq!(preferences.interests(), ["science"]);
+    assert_eq!(json_of(&preferences), items, "each is kept in its place");
+    let known = preferences.items().iter().filter(|item| !matches!(item, PreferencesItem::Other(_)));
+    assert_eq!(known.count(), 1);
+    // Nothing is read from what cannot be read.
+    assert!(!preferences.adult_content() && preferences.muted_words().is_empty());
+    assert!(preferences.hidden_posts().is_empty() && preferences.labelers().next().is_none());
+
+    run(update(&client, |preferences| preferences.set_adult_content(true))).unwrap();
+    run(update(&client, |preferences| preferences.mute_word(MutedWord::new("dog", vec![])))).unwrap();
+    let kept = kept.lock().unwrap();
+    let (written, added) = kept.items.split_at(items.as_array().unwrap().len());
+    assert_eq!(written, items.as_array().unwrap());
+    assert_eq!(added[0], json!({"$type": "app.bsky.actor.defs#adultContentPref", "enabled": true}));
+    assert_eq!((added.len(), &added[1]["items"][0]["value"]), (2, &json!("dog")));
+}
+
+#[test]
+fn an_answer_without_a_list_of_preferences_is_still_an_error() {
+    for answer in [json!({}), json!({"preferences": null}), json!({"preferences": {}}), json!([]), json!("x")]
+    {
+        let client = Answering::new(move |nsid, _, _| {
+            assert!(nsid.ends_with("getPreferences"), "nothing is written");
+            (200, answer.clone())
+        });
+        let error = run(update(&client, |preferences| preferences.set_adult_content(true))).unwrap_err();
+        let PreferencesError::Read(error) = error else { panic!("{error:?}") };
+        assert!(matches!(*error, Error::Decode(_)), "{error:?}");
+        assert!(error.to_string().contains("app.bsky.actor.getPreferences"), "{error}");
+    }
+}
+
 #[test]
 fn fields_of_newer_apps_are_kept_when_something_is_changed() {
     let kind = |name: &str| format!("app.bsky.actor.defs#{name}");
@@ -160,11 +215,13 @@ fn nothing_is_written_if_nothing_changes() {
 
 #[test]
 fn what_the_server_derives_is_not_written() {
-    let (client, kept) =
-        server(json!([{"$type": "app.bsky.actor.defs#declaredAgePref", "isOverAge18": true}]));
-    run(update(&client, |preferences| preferences.set_adult_content(true))).unwrap();
-    let items = kept.lock().unwrap().items.clone();
-    assert_eq!(items, [json!({"$type": "app.bsky.actor.defs#adultContentPref", "enabled": true})]);
+    for derived in [json!(true), json!("of another type than the lexicon has")] {
+        let (client, kept) =
+            server(json!([{"$type": "app.bsky.actor.defs#declaredAgePref", "isOverAge18": derived}]));
+        run(update(&client, |preferences| preferences.set_adult_content(true))).unwrap();
+        let items = kept.lock().unwrap().items.clone();
+        assert_eq!(items, [json!({"$type": "app.bsky.actor.defs#adultContentPref", "enabled": true})]);
+    }
 }
 
 /// Without turns, all of them read the same and the last one wins.

@@ -4,7 +4,10 @@ mod error;
 mod sending;
 mod write;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use futures_core::Stream;
 
@@ -51,11 +54,27 @@ pub use write::{Write, WriteKind, Written};
 pub struct Writes<'c> {
     caller: Caller<'c>,
     repo: AtIdentifier,
-    writes: Vec<Write>,
-    problem: Option<InvalidRequest>,
+    collected: Collected,
     validate: Option<bool>,
     /// For a client without a pacing.
     budget: Option<Budget>,
+}
+
+/// What has been collected and is not being made. What makes writes shares it, to give back what it has not sent.
+#[derive(Clone, Default)]
+struct Collected(Arc<Mutex<Pending>>);
+
+#[derive(Default)]
+struct Pending {
+    writes: Vec<Write>,
+    /// The first thing that was refused.
+    problem: Option<InvalidRequest>,
+}
+
+impl Collected {
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What paces the writes of a client that has no pacing.
@@ -70,7 +89,7 @@ impl<'c> Writes<'c> {
     /// account that calls are made as.
     pub fn new(caller: Caller<'c>, repo: impl Into<AtIdentifier>) -> Self {
         let (repo, budget) = (repo.into(), budget_for(caller));
-        Self { caller, repo, writes: Vec::new(), problem: None, validate: None, budget }
+        Self { caller, repo, collected: Collected::default(), validate: None, budget }
     }
 
     /// Shares the budget of other writes.
@@ -83,7 +102,9 @@ impl<'c> Writes<'c> {
     /// [`InvalidRequest::NotSignedIn`].
     pub fn own(caller: Caller<'c>) -> Self {
         let (repo, problem) = own_repo(caller);
-        Self { problem, ..Self::new(caller, repo) }
+        let writes = Self::new(caller, repo);
+        writes.collected.lock().problem = problem;
+        writes
     }
 
     /// Creates a record under a new key. The key is made here and not by the server, so that the address is known whatever
@@ -145,7 +166,7 @@ impl<'c> Writes<'c> {
 
     /// Adds a write of an earlier attempt, from a [`WritesError`].
     pub fn add(&mut self, write: Write) -> &mut Self {
-        self.writes.push(write);
+        self.collected.lock().writes.push(write);
         self
     }
 
@@ -160,23 +181,24 @@ impl<'c> Writes<'c> {
 
     /// The problem is reported before anything is sent, and the first one if there are several.
     fn refuse(&mut self, problem: InvalidRequest) -> &mut Self {
-        self.problem.get_or_insert(problem);
+        self.collected.lock().problem.get_or_insert(problem);
         self
     }
 
-    /// Returns how many writes have been collected.
+    /// Returns how many writes have been collected, and are not being made.
     pub fn len(&self) -> usize {
-        self.writes.len()
+        self.collected.lock().writes.len()
     }
 
-    /// Returns `true` if no writes have been collected.
+    /// Returns `true` if no writes have been collected, but for those that are being made.
     pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
+        self.len() == 0
     }
 
     /// Makes all writes that have been collected, and returns them in the same order. Does nothing if there are none.
     ///
-    /// If the future is dropped, the writes of the call in progress may still be made, and later ones are not.
+    /// If the future is dropped, the writes of the call in progress may still be made. Later ones are not, and are still
+    /// collected.
     ///
     /// ```no_run
     /// use atproto_sdk::{Client, api::app::bsky::feed::post::Post};
@@ -206,10 +228,13 @@ impl<'c> Writes<'c> {
         while let Some(batch) = sending.batch().await {
             batch?;
         }
-        Ok(sending.done)
+        Ok(std::mem::take(&mut sending.done))
     }
 
     /// Makes all writes that have been collected, as a stream of what each call has done. The stream ends after the first error.
+    ///
+    /// Nothing is written until the stream is polled. If it is dropped, what it has not sent is collected again, in front of
+    /// what was added meanwhile.
     ///
     /// ```no_run
     /// use atproto_sdk::{Client, api::app::bsky::feed::post::Post};
@@ -241,13 +266,15 @@ impl<'c> Writes<'c> {
 
     /// What has been collected is taken, so that nothing is sent twice.
     fn sending(&mut self) -> Sending<'c> {
-        let problem = self.problem.take();
+        let mut pending = self.collected.lock();
+        let problem = pending.problem.take();
         // Other writes do not sign the client in.
-        self.problem = problem.clone().filter(|problem| matches!(problem, InvalidRequest::NotSignedIn));
+        pending.problem = problem.clone().filter(|problem| matches!(problem, InvalidRequest::NotSignedIn));
         Sending {
             caller: self.caller,
+            collected: self.collected.clone(),
             repo: self.repo.clone(),
-            left: std::mem::take(&mut self.writes).into(),
+            left: std::mem::take(&mut pending.writes).into(),
             done: Vec::new(),
             problem,
             validate: self.validate,
@@ -264,7 +291,8 @@ impl fmt::Debug for Writes<'_> {
 
 type BatchStream<'c> = std::pin::Pin<Box<dyn Stream<Item = Result<Vec<Written>, WritesError>> + Send + 'c>>;
 
-/// What each call of some writes has done, as a stream; made by [`Writes::batches`].
+/// What each call of some writes has done, as a stream; made by [`Writes::batches`]. When it is dropped, the writes that it has
+/// not sent return to [`Writes`].
 #[must_use = "nothing is written until this is polled"]
 pub struct Batches<'c>(BatchStream<'c>);
 

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, ops::Range};
 
-use super::{Budget, Write, WritesError, Written, error::may_be_done};
+use super::{Budget, Collected, Write, WritesError, Written, error::may_be_done};
 use crate::{
     api::com::atproto::repo::apply_writes,
     types::AtIdentifier,
@@ -14,9 +14,10 @@ const MAX_WRITES: usize = 200;
 /// How many bytes of writes are sent in one call. The common servers refuse JSON of more than 150 KiB.
 const MAX_BYTES: usize = 140_000;
 
-/// Writes that are being made.
+/// Writes that are being made. Those that are not sent when this is dropped return to where they were collected.
 pub(super) struct Sending<'c> {
     pub(super) caller: Caller<'c>,
+    pub(super) collected: Collected,
     pub(super) repo: AtIdentifier,
     pub(super) left: VecDeque<Write>,
     pub(super) done: Vec<Written>,
@@ -74,6 +75,20 @@ impl Sending<'_> {
             if may_be_done(&error) { (batch, Vec::new()) } else { (Vec::new(), batch) };
         not_done.extend(left);
         WritesError { source: Box::new(error), done: std::mem::take(&mut self.done), unknown, not_done }
+    }
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        if self.left.is_empty() && self.problem.is_none() {
+            return;
+        }
+        let mut pending = self.collected.lock();
+        pending.writes.splice(..0, self.left.drain(..));
+        if let Some(problem) = self.problem.take() {
+            // It was there before any other.
+            pending.problem = Some(problem);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{
     ImageProblem, exif,
     header::{Format, Header},
-    parts::{self, JPEG_END, JPEG_SCAN, Part},
+    parts::{self, GifBlock, JPEG_END, JPEG_SCAN, Part},
 };
 
 /// The file without it, but with how the picture is to be turned.
@@ -21,8 +21,7 @@ pub(super) fn removed(file: Bytes, header: Header) -> Result<Bytes, ImageProblem
         Format::Jpeg => jpeg(&file, header.orientation),
         Format::Png => png(&file, header.orientation),
         Format::Webp => webp(&file, header.orientation),
-        // It has comments only, which nobody writes without knowing.
-        Format::Gif => return Ok(file),
+        Format::Gif => gif(&file),
     };
     let kept = kept.ok_or_else(|| header.format.damaged("it ends in front of the picture"))?;
     Ok(if kept == file { file } else { kept.into() })
@@ -143,13 +142,24 @@ fn webp(file: &[u8], orientation: u8) -> Option<Vec<u8>> {
     let mut missing = 0;
     let mut exif_at = None;
     let mut has_picture = false;
-    for Part { name, bytes, content, is_cut } in parts::webp(file) {
-        let is_picture = matches!(&name, b"VP8 " | b"VP8L" | b"ANMF");
+    for part in parts::webp(file) {
+        let Part { name, bytes, content, is_cut } = part;
+        let start = kept.len();
+        if &name == b"ANMF" {
+            let Some((frame, lacks)) = webp_frame(part) else { continue };
+            has_picture = true;
+            kept.extend_from_slice(&frame);
+            if lacks > 0 {
+                exif_at = Some(start);
+                missing = lacks;
+            }
+            continue;
+        }
+        let is_picture = is_webp_picture(&name);
         has_picture |= is_picture;
         if is_cut && !is_picture {
             break;
         }
-        let start = kept.len();
         match &name {
             b"VP8X" => {
                 kept.extend_from_slice(bytes);
@@ -163,9 +173,8 @@ fn webp(file: &[u8], orientation: u8) -> Option<Vec<u8>> {
             _ => continue,
         }
         if is_cut {
-            let length = u32::from_le_bytes(*bytes.get(4..)?.first_chunk()?);
             exif_at = Some(start);
-            missing = u64::from(length) + u64::from(length % 2) - content.len() as u64;
+            missing = lacking(bytes, content)?;
         } else if kept.len() % 2 == 1 {
             // Padding that was forgotten.
             kept.push(0);
@@ -180,4 +189,91 @@ fn webp(file: &[u8], orientation: u8) -> Option<Vec<u8>> {
     let size = u32::try_from(kept.len() as u64 - 8 + missing).ok()?;
     kept[4..8].copy_from_slice(&size.to_le_bytes());
     has_picture.then_some(kept)
+}
+
+fn is_webp_picture(name: &[u8; 4]) -> bool {
+    matches!(name, b"VP8 " | b"VP8L")
+}
+
+/// How many bytes a cut chunk lacks.
+fn lacking(bytes: &[u8], content: &[u8]) -> Option<u64> {
+    let length = u32::from_le_bytes(*bytes.get(4..)?.first_chunk()?);
+    (u64::from(length) + u64::from(length % 2)).checked_sub(content.len() as u64)
+}
+
+/// A frame of an animation with nothing but its picture, and how many bytes it lacks at its end. `None` if there is no picture.
+fn webp_frame(frame: Part<'_, [u8; 4]>) -> Option<(Vec<u8>, u64)> {
+    // Its place, its size and its time come first.
+    const HEAD: usize = 16;
+    let mut kept = [&frame.name[..], &[0; 4], frame.content.get(..HEAD)?].concat();
+    let (mut missing, mut has_picture) = (0, false);
+    for Part { name, bytes, content, is_cut } in parts::webp_chunks(&frame.content[HEAD..]) {
+        let is_picture = is_webp_picture(&name);
+        has_picture |= is_picture;
+        if is_cut && !is_picture {
+            break;
+        }
+        if !is_picture && &name != b"ALPH" {
+            continue;
+        }
+        let start = kept.len();
+        kept.extend_from_slice(bytes);
+        if is_cut && frame.is_cut {
+            missing = lacking(bytes, content)?;
+            break;
+        }
+        if is_cut {
+            // It claims more than the frame has, and would take in what follows.
+            let length = u32::try_from(content.len()).ok()?;
+            kept[start + 4..start + 8].copy_from_slice(&length.to_le_bytes());
+        }
+        if kept.len() % 2 == 1 {
+            kept.push(0);
+        }
+    }
+    let length = u32::try_from(kept.len() as u64 - 8 + missing).ok()?;
+    kept[4..8].copy_from_slice(&length.to_le_bytes());
+    has_picture.then_some((kept, missing))
+}
+
+/// Only pictures stay, with how long each is shown, and how often all of them.
+fn gif(file: &[u8]) -> Option<Vec<u8>> {
+    let mut kept = file.get(..parts::gif_start(file)?)?.to_vec();
+    let (mut has_picture, mut is_whole) = (false, true);
+    // How the next picture is shown.
+    let mut control = None;
+    for Part { name, bytes, content, is_cut } in parts::gif(file) {
+        match name {
+            GifBlock::Picture if content.is_empty() => break,
+            GifBlock::Picture => {
+                kept.extend(control.take().into_iter().flatten());
+                kept.extend_from_slice(bytes);
+                (has_picture, is_whole) = (true, !is_cut);
+            }
+            GifBlock::Extension(0xf9) => control = gif_control(content),
+            // Text to be drawn over the picture, which no app does.
+            GifBlock::Extension(0x01) => control = None,
+            GifBlock::Extension(0xff) => kept.extend(gif_repetition(content).into_iter().flatten()),
+            GifBlock::Extension(_) => {}
+            GifBlock::End => break,
+        }
+    }
+    if is_whole {
+        kept.push(0x3b);
+    }
+    has_picture.then_some(kept)
+}
+
+/// The extension that says how a picture is shown, without anything else in it.
+fn gif_control(content: &[u8]) -> Option<[u8; 8]> {
+    let &[flags, low, high, transparent] = parts::sub_blocks(content).next()? else { return None };
+    Some([0x21, 0xf9, 4, flags, low, high, transparent, 0])
+}
+
+/// The extension that says how often an animation is repeated, without anything else in it.
+fn gif_repetition(content: &[u8]) -> Option<Vec<u8>> {
+    let mut blocks = parts::sub_blocks(content);
+    let name = blocks.next().filter(|name| matches!(*name, b"NETSCAPE2.0" | b"ANIMEXTS1.0"))?;
+    let times = blocks.find_map(|block| block.strip_prefix(&[1])?.first_chunk::<2>())?;
+    Some([&[0x21, 0xff, 11][..], name, &[3, 1], times, &[0]].concat())
 }

@@ -51,7 +51,7 @@ pub enum ImageProblem {
 /// ```
 /// use atproto_sdk::bsky::post::{ImageFile, ImageProblem};
 ///
-/// # let gif = [&b"GIF89a\x03\x00\x02\x00\x00\x00\x00;"[..]].concat();
+/// # let gif = &b"GIF89a\x03\0\x02\0\0\0\0,\0\0\0\0\x03\0\x02\0\0\x02\x02\x84Q\0;"[..];
 /// let image = ImageFile::new(gif)?;
 /// assert_eq!((image.mime_type(), image.width(), image.height()), ("image/gif", 3, 2));
 /// assert_eq!(ImageFile::new("<svg/>"), Err(ImageProblem::UnknownType));
@@ -79,12 +79,12 @@ impl ImageFile {
     /// Reads a file, and takes what it says besides the picture out of it: cameras write down where and when a photo was taken,
     /// and with what. How it is turned is kept.
     ///
-    /// Only what belongs to the picture stays in a JPEG, PNG or WebP, such as its pixels, its colour profile and its animation. A GIF
-    /// stays as it is, with its comments. If the end of a file is missing, what there is of the picture is kept, and may be shown in
-    /// part.
+    /// Only what belongs to the picture stays, such as its pixels, its colour profile and its animation; of a GIF, its pictures,
+    /// how long each is shown, and how often all of them. If the end of a file is missing, what there is of the picture is kept,
+    /// and may be shown in part.
     ///
     /// ```
-    /// # let file = &b"GIF89a\x03\x00\x02\x00\x00\x00\x00;"[..];
+    /// # let file = &b"GIF89a\x03\0\x02\0\0\0\0,\0\0\0\0\x03\0\x02\0\0\x02\x02\x84Q\0;"[..];
     /// let image = atproto_sdk::bsky::post::ImageFile::new(file)?;
     /// assert_eq!(image.mime_type(), "image/gif");
     /// # Ok::<_, atproto_sdk::bsky::post::ImageProblem>(())
@@ -104,7 +104,7 @@ impl ImageFile {
     /// Returns the MIME type, which is found out from the bytes.
     ///
     /// ```
-    /// # let file = &b"GIF89a\x03\x00\x02\x00\x00\x00\x00;"[..];
+    /// # let file = &b"GIF89a\x03\0\x02\0\0\0\0,\0\0\0\0\x03\0\x02\0\0\x02\x02\x84Q\0;"[..];
     /// let image = atproto_sdk::bsky::post::ImageFile::new(file)?;
     /// assert_eq!(image.mime_type(), "image/gif");
     /// # Ok::<_, atproto_sdk::bsky::post::ImageProblem>(())
@@ -116,7 +116,7 @@ impl ImageFile {
     /// Returns the width in pixels, as the image is shown.
     ///
     /// ```
-    /// # let file = &b"GIF89a\x03\x00\x02\x00\x00\x00\x00;"[..];
+    /// # let file = &b"GIF89a\x03\0\x02\0\0\0\0,\0\0\0\0\x03\0\x02\0\0\x02\x02\x84Q\0;"[..];
     /// let image = atproto_sdk::bsky::post::ImageFile::new(file)?;
     /// assert_eq!(image.width(), 3);
     /// # Ok::<_, atproto_sdk::bsky::post::ImageProblem>(())
@@ -128,7 +128,7 @@ impl ImageFile {
     /// Returns the height in pixels, as the image is shown.
     ///
     /// ```
-    /// # let file = &b"GIF89a\x03\x00\x02\x00\x00\x00\x00;"[..];
+    /// # let file = &b"GIF89a\x03\0\x02\0\0\0\0,\0\0\0\0\x03\0\x02\0\0\x02\x02\x84Q\0;"[..];
     /// let image = atproto_sdk::bsky::post::ImageFile::new(file)?;
     /// assert_eq!(image.height(), 2);
     /// # Ok::<_, atproto_sdk::bsky::post::ImageProblem>(())
@@ -140,7 +140,7 @@ impl ImageFile {
     /// Returns the bytes of the file.
     ///
     /// ```
-    /// # let file = &b"GIF89a\x03\x00\x02\x00\x00\x00\x00;"[..];
+    /// # let file = &b"GIF89a\x03\0\x02\0\0\0\0,\0\0\0\0\x03\0\x02\0\0\x02\x02\x84Q\0;"[..];
     /// let image = atproto_sdk::bsky::post::ImageFile::new(file)?;
     /// assert!(image.bytes().starts_with(b"GIF"));
     /// # Ok::<_, atproto_sdk::bsky::post::ImageProblem>(())
@@ -152,7 +152,7 @@ impl ImageFile {
     /// Returns the bytes of the file, for an upload.
     ///
     /// ```
-    /// # let file = &b"GIF89a\x03\x00\x02\x00\x00\x00\x00;"[..];
+    /// # let file = &b"GIF89a\x03\0\x02\0\0\0\0,\0\0\0\0\x03\0\x02\0\0\x02\x02\x84Q\0;"[..];
     /// let image = atproto_sdk::bsky::post::ImageFile::new(file)?;
     /// assert!(image.into_bytes().starts_with(b"GIF"));
     /// # Ok::<_, atproto_sdk::bsky::post::ImageProblem>(())

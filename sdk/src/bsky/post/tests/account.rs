@@ -222,8 +222,9 @@ async fn an_image_has_its_type_and_aspect_ratio_and_one_too_large_is_not_sent() 
     let sent = &stub.received_at(UPLOAD)[0];
     assert_eq!((sent.header("content-type"), sent.body.as_slice()), (Some("image/png"), PNG));
 
-    // A GIF may have anything behind its picture.
-    let large = [&b"GIF89a\x03\0\x02\0\0\0\0;"[..], &vec![0; 2_000_001]].concat();
+    // The picture of a GIF may have any number of blocks.
+    let blocks = [&[255][..], &[0; 255]].concat().repeat(8000);
+    let large = [b"GIF89a\x03\0\x02\0\0\0\0,\0\0\0\0\x03\0\x02\0\0\x02", &blocks[..], b"\0;"].concat();
     let error = bluesky.upload_image(ImageFile::new(large).unwrap(), "").await.unwrap_err();
     assert!(matches!(error, UploadError::Image(ImageProblem::TooLarge { most: 2_000_000, .. })), "{error:?}");
     assert_eq!(stub.received_at(UPLOAD).len(), 1);

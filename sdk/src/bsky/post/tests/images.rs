@@ -8,7 +8,7 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use crate::bsky::post::{ImageFile, ImageLimits, ImageProblem};
 
 /// A picture that does not get much smaller by compression.
-fn noise(width: u32, height: u32) -> RgbImage {
+pub(super) fn noise(width: u32, height: u32) -> RgbImage {
     let mut state = 1_u32;
     RgbImage::from_fn(width, height, |_, _| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -16,14 +16,14 @@ fn noise(width: u32, height: u32) -> RgbImage {
     })
 }
 
-fn file(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+pub(super) fn file(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
     image.into().write_to(&mut file, format).unwrap();
     file.into_inner()
 }
 
 /// A JPEG with a segment behind its beginning.
-fn with_segment(jpeg: &[u8], marker: u8, content: &[u8]) -> Vec<u8> {
+pub(super) fn with_segment(jpeg: &[u8], marker: u8, content: &[u8]) -> Vec<u8> {
     let length = u16::try_from(content.len() + 2).unwrap().to_be_bytes();
     [&jpeg[..2], &[0xff, marker], &length, content, &jpeg[2..]].concat()
 }
@@ -42,7 +42,7 @@ fn exif(orientation: u8, little: bool) -> Vec<u8> {
     exif
 }
 
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
+pub(super) fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
@@ -151,17 +151,17 @@ fn texts_in_png_and_webp_are_removed() {
 }
 
 /// A PNG chunk; its checksum counts only where a decoder reads it.
-fn png_chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+pub(super) fn png_chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
     [&u32::try_from(content.len()).unwrap().to_be_bytes(), &name[..], content, &[0; 4]].concat()
 }
 
-fn webp_chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+pub(super) fn webp_chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
     let padding = &[0][..content.len() % 2];
     [&name[..], &u32::try_from(content.len()).unwrap().to_le_bytes(), content, padding].concat()
 }
 
 /// An extended WebP with these flags and with chunks in front of and behind the picture.
-fn extended_webp(picture: &DynamicImage, flags: u8, before: &[u8], behind: &[u8]) -> Vec<u8> {
+pub(super) fn extended_webp(picture: &DynamicImage, flags: u8, before: &[u8], behind: &[u8]) -> Vec<u8> {
     let simple = file(picture.clone(), ImageFormat::WebP);
     let side = |side: u32| (side - 1).to_le_bytes()[..3].to_vec();
     let head = [&[flags, 0, 0, 0][..], &side(picture.width()), &side(picture.height())].concat();
@@ -170,7 +170,7 @@ fn extended_webp(picture: &DynamicImage, flags: u8, before: &[u8], behind: &[u8]
 }
 
 /// Red on the left, blue on the right.
-fn halves() -> DynamicImage {
+pub(super) fn halves() -> DynamicImage {
     let half = RgbImage::from_fn(200, 100, |x, _| if x < 100 { Rgb([255, 0, 0]) } else { Rgb([0, 0, 255]) });
     half.into()
 }

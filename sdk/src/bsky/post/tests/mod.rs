@@ -1,4 +1,5 @@
 mod account;
 mod builder;
+mod image_metadata;
 mod images;
 mod pages;
