@@ -15,6 +15,8 @@ use atproto_sdk::{
 pub(crate) const IN_ORDER: &str = "in-order.car";
 pub(crate) const SHUFFLED: &str = "shuffled.car";
 
+const PIECE: usize = 256 << 10;
+
 /// A linear congruential generator (Knuth).
 struct Random(u64);
 
@@ -46,7 +48,9 @@ pub(crate) fn write(folder: &Path, records: usize, text: usize) {
     let changes = tree.take_changes();
     blocks.extend(changes.added.into_iter().map(|(cid, block)| (cid, block.to_vec())));
     let commit = Commit::sign(&did, &Tid::now(), &changes.root, &key).unwrap();
-    let file = |name: &str| BufWriter::new(File::create(folder.join(name)).unwrap());
+    // In pieces as large as those in which downloads are written: how large they were decides how fast a file is read from the
+    // system's cache.
+    let file = |name: &str| BufWriter::with_capacity(PIECE, File::create(folder.join(name)).unwrap());
     write_car(&commit, &blocks, file(IN_ORDER)).unwrap();
 
     blocks.insert(commit.cid(), commit.as_bytes().to_vec());

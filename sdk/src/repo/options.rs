@@ -67,6 +67,9 @@ impl ReadOptions {
 
     /// Sets how many bytes of a repository that arrives are kept in memory. A larger one is kept in a temporary file. The
     /// default is 16 MiB.
+    ///
+    /// Whoever reads the records of a file whose blocks are in another order than the records reads ahead, in the order of the
+    /// file, and takes up to one and a half times as much memory for that, but not less than 1 MiB and not more than 24 MiB.
     pub fn memory(mut self, bytes: usize) -> Self {
         self.memory = bytes;
         self
@@ -78,5 +81,10 @@ impl ReadOptions {
     pub fn folder(mut self, path: impl AsRef<Path>) -> Self {
         self.folder = Some(path.as_ref().to_owned());
         self
+    }
+
+    /// How many bytes of memory blocks may take that are read ahead.
+    pub(super) fn ahead(&self) -> usize {
+        self.memory.saturating_add(self.memory / 2).clamp(1 << 20, 24 << 20)
     }
 }

@@ -98,6 +98,22 @@ where
         }
     }
 
+    /// Gives the next block to `take`, and returns `None` at the end.
+    pub(in crate::repo) async fn next_with<T>(
+        &mut self,
+        mut take: impl FnMut(&Cid, &[u8]) -> T,
+    ) -> Result<Option<T>, RepoError> {
+        loop {
+            if let Some(taken) = self.decoder.next_with(|cid, data, _| take(cid, data))? {
+                return Ok(Some(taken));
+            }
+            if !self.feed().await? {
+                self.decoder.finish()?;
+                return Ok(None);
+            }
+        }
+    }
+
     /// Takes the next piece of the stream, and returns whether there was one.
     async fn feed(&mut self) -> Result<bool, RepoError> {
         if self.has_ended {

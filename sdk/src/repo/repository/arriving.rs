@@ -16,6 +16,7 @@ use super::{
     RecordError, RepoRecord, check_signature,
     entries::Collections,
     records,
+    window::Window,
 };
 use crate::types::{AtUri, Cid, Did, FromData, Record, Tid, Unknown};
 
@@ -63,7 +64,8 @@ pub struct ArrivingRepository<S> {
     commit: Commit,
     /// `at://`, the DID and a slash.
     prefix: String,
-    walk: Walk,
+    /// The position in the tree, and what is read ahead from a file.
+    window: Window,
     /// What is next and has not been done yet: its block may have to be waited for, by several calls if some are dropped.
     pending: Option<Step>,
     collections: Collections,
@@ -113,7 +115,7 @@ where
         let missing = || RepoError::MissingBlock { what: "the commit", cid: root.clone() };
         let commit = Commit::decode(&block.ok_or_else(missing)?)?;
         Ok(Self {
-            walk: Walk::new(commit.data().clone()),
+            window: Window::new(Walk::new(commit.data().clone())),
             pending: None,
             prefix: format!("at://{}/", commit.did()),
             collections: Collections::default(),
@@ -190,8 +192,17 @@ where
         collection: Option<&str>,
     ) -> Option<Result<RepoRecord<T>, RecordError>> {
         while self.state == State::Walking {
-            let fetched = match self.pending.get_or_insert_with(|| self.walk.step()) {
-                Step::End => Ok(None),
+            if self.pending.is_none() && self.blocks.rest.is_some() {
+                match self.next_stored(collection) {
+                    Some(record) => return Some(record),
+                    None => {
+                        self.state = State::Draining;
+                        break;
+                    }
+                }
+            }
+            let fetched = match self.pending.get_or_insert_with(|| self.window.walk().step()) {
+                Step::End | Step::Missing(_) | Step::Failed(_) => Ok(None),
                 Step::Node(cid) => self.blocks.fetch(cid).await,
                 Step::Record { cid, .. } => self.blocks.fetch_record(cid).await,
             };
@@ -202,7 +213,9 @@ where
             // There is nothing to wait for any more.
             match self.pending.take().unwrap_or(Step::End) {
                 Step::End => self.state = State::Draining,
-                Step::Node(cid) => match block.map(|block| self.walk.enter(&block)) {
+                Step::Failed(error) => return self.fail(error),
+                Step::Missing(cid) => return Some(Err(RepoError::MissingBlock { what: NODE, cid }.into())),
+                Step::Node(cid) => match block.map(|block| self.window.walk().enter(&block)) {
                     Some(Ok(())) => {}
                     Some(Err(error)) => return self.fail(error),
                     None => return Some(Err(RepoError::MissingBlock { what: NODE, cid }.into())),
@@ -214,7 +227,7 @@ where
                         Err(error) => return Some(Err(error.into())),
                     };
                     let uri = AtUri::of_checked(&self.prefix, &key);
-                    return Some(records::read(uri, rkey, cid, block));
+                    return Some(records::read(uri, rkey, cid, block.as_deref()));
                 }
             }
         }
@@ -226,6 +239,33 @@ where
             }
         }
         None
+    }
+
+    /// Returns the next record from the file that the blocks are in because they came in another order.
+    fn next_stored<T: FromData>(
+        &mut self,
+        collection: Option<&str>,
+    ) -> Option<Result<RepoRecord<T>, RecordError>> {
+        let Arriving { rest: Some(rest), recent, .. } = &self.blocks else { return None };
+        loop {
+            let found = match self.window.next(rest)? {
+                Ok(found) => found,
+                Err(error) => return Some(Err(error.into())),
+            };
+            let rkey = match self.collections.parse(&found.key) {
+                Ok((parsed, _)) if collection.is_some_and(|wanted| *parsed != wanted) => continue,
+                Ok((_, rkey)) => rkey,
+                Err(error) => return Some(Err(error.into())),
+            };
+            let uri = AtUri::of_checked(&self.prefix, &found.key);
+            let block = match found.block {
+                Ok(block) => block,
+                Err(error) => return Some(Err(error.into())),
+            };
+            // It has been read before there was a file.
+            let recent = if block.is_none() { recent.get(&found.cid) } else { None };
+            return Some(records::read(uri, rkey, found.cid, block.as_deref().or(recent.as_deref())));
+        }
     }
 
     fn fail<T>(&mut self, error: RepoError) -> Option<Result<T, RecordError>> {
@@ -304,8 +344,8 @@ where
     /// Keeps all that follows in the file.
     async fn keep_rest(&mut self) -> Result<(), RepoError> {
         while let Some(spool) = &mut self.spool {
-            match self.reader.next().await? {
-                Some(block) => spool.push(&block.cid, &block.data)?,
+            match self.reader.next_with(|cid, data| spool.push(cid, data)).await? {
+                Some(pushed) => pushed?,
                 None => break,
             }
         }

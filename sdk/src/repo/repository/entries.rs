@@ -3,12 +3,9 @@
 use std::fmt;
 
 use super::{
-    super::{
-        RepoError,
-        tree::{Key, NODE},
-        walk::{Step, Walk},
-    },
+    super::{RepoError, walk::Walk},
     Repository,
+    keys::Keys,
 };
 use crate::{
     server_text::{SHORT, excerpt},
@@ -29,13 +26,14 @@ pub struct Entry {
 
 /// The keys and CIDs of records in the order of their keys. Returned by [`Repository::entries`].
 pub struct Entries<'r> {
-    keys: Keys<'r>,
+    repository: &'r Repository,
+    keys: Keys,
     collections: Collections,
 }
 
 impl<'r> Entries<'r> {
     pub(super) fn new(repository: &'r Repository, walk: Walk) -> Self {
-        Self { keys: Keys { repository, walk, has_ended: false }, collections: Collections::default() }
+        Self { repository, keys: Keys::new(walk), collections: Collections::default() }
     }
 }
 
@@ -43,7 +41,7 @@ impl Iterator for Entries<'_> {
     type Item = Result<Entry, RepoError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let entry = self.keys.next()?.and_then(|(key, cid)| {
+        let entry = self.keys.next(&self.repository.blocks)?.and_then(|(key, cid)| {
             let (collection, rkey) = self.collections.parse(&key)?;
             Ok(Entry { collection: collection.clone(), rkey, cid })
         });
@@ -54,49 +52,6 @@ impl Iterator for Entries<'_> {
 impl fmt::Debug for Entries<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Entries(..)")
-    }
-}
-
-/// The keys of the tree, which need not be those of records.
-pub(super) struct Keys<'r> {
-    pub(super) repository: &'r Repository,
-    walk: Walk,
-    has_ended: bool,
-}
-
-impl<'r> Keys<'r> {
-    pub(super) fn new(repository: &'r Repository, walk: Walk) -> Self {
-        Self { repository, walk, has_ended: false }
-    }
-
-    /// Goes into a node, and returns whether it is there.
-    fn enter(&mut self, cid: &Cid) -> Result<bool, RepoError> {
-        match self.repository.blocks.get(cid)? {
-            Some(block) => self.walk.enter(&block).map(|()| true),
-            None => Ok(false),
-        }
-    }
-}
-
-impl Iterator for Keys<'_> {
-    type Item = Result<(Key, Cid), RepoError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while !self.has_ended {
-            match self.walk.step() {
-                Step::End => self.has_ended = true,
-                Step::Record { key, cid } => return Some(Ok((key, cid))),
-                Step::Node(cid) => match self.enter(&cid) {
-                    Ok(true) => {}
-                    Ok(false) => return Some(Err(RepoError::MissingBlock { what: NODE, cid })),
-                    Err(error) => {
-                        self.has_ended = true;
-                        return Some(Err(error));
-                    }
-                },
-            }
-        }
-        None
     }
 }
 
@@ -130,11 +85,14 @@ pub struct MissingBlock {
 }
 
 /// The missing blocks of a repository. Returned by [`Repository::missing_blocks`].
-pub struct MissingBlocks<'r>(Keys<'r>);
+pub struct MissingBlocks<'r> {
+    repository: &'r Repository,
+    keys: Keys,
+}
 
 impl<'r> MissingBlocks<'r> {
     pub(super) fn new(repository: &'r Repository) -> Self {
-        Self(Keys::new(repository, Walk::new(repository.commit.data().clone())))
+        Self { repository, keys: Keys::new(Walk::new(repository.commit.data().clone())) }
     }
 }
 
@@ -143,23 +101,23 @@ impl Iterator for MissingBlocks<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let (key, cid) = match self.0.next()? {
+            let (key, cid) = match self.keys.next(&self.repository.blocks)? {
                 Ok(entry) => entry,
                 Err(RepoError::MissingBlock { cid, .. }) => {
                     return Some(Ok(MissingBlock { cid, record: None }));
                 }
                 Err(error) => return Some(Err(error)),
             };
-            match self.0.repository.blocks.contains(&cid) {
+            match self.repository.blocks.contains(&cid) {
                 Ok(true) => {}
                 Ok(false) => {
                     // A key that is not that of a record has no URI.
                     let is_key = Collections::default().parse(&key).is_ok();
-                    let record = is_key.then(|| self.0.repository.uri(&key));
+                    let record = is_key.then(|| self.repository.uri(&key));
                     return Some(Ok(MissingBlock { cid, record }));
                 }
                 Err(error) => {
-                    self.0.has_ended = true;
+                    self.keys.end();
                     return Some(Err(error));
                 }
             }

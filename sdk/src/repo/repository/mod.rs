@@ -2,8 +2,10 @@
 
 mod arriving;
 mod entries;
+mod keys;
 mod open;
 mod records;
+mod window;
 
 use std::io::Write;
 
@@ -197,7 +199,7 @@ impl Repository {
             None => Ok(None),
             Some(cid) => {
                 let block = self.blocks.get(&cid)?;
-                records::read(self.uri(&key), rkey.clone(), cid, block).map(Some)
+                records::read(self.uri(&key), rkey.clone(), cid, block.as_deref()).map(Some)
             }
         }
     }

@@ -41,8 +41,8 @@ impl Repository {
     {
         let mut reader = CarReader::open_with(car, options).await?;
         let mut spool = Spool::new(options);
-        while let Some(block) = reader.next().await? {
-            spool.push(&block.cid, &block.data)?;
+        while let Some(pushed) = reader.next_with(|cid, data| spool.push(cid, data)).await? {
+            pushed?;
         }
         Self::new(spool.finish(reader.decoder())?)
     }
@@ -79,8 +79,8 @@ impl Repository {
                 break;
             }
             decoder.feed(&piece[..length]);
-            while let Some(block) = decoder.next_block()? {
-                spool.push(&block.cid, &block.data)?;
+            while let Some(pushed) = decoder.next_with(|cid, data, _| spool.push(cid, data))? {
+                pushed?;
             }
         }
         decoder.finish()?;

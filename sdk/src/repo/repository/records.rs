@@ -7,7 +7,8 @@ use bytes::Bytes;
 use super::{
     super::{RepoError, walk::Walk},
     Repository,
-    entries::{Collections, Keys},
+    entries::Collections,
+    window::Window,
 };
 use crate::types::{AtUri, Cid, DataError, FromData, RecordKey, Unknown, from_cbor_bounded};
 
@@ -72,14 +73,14 @@ pub(super) fn read<T: FromData>(
     uri: AtUri,
     rkey: RecordKey,
     cid: Cid,
-    block: Option<Bytes>,
+    block: Option<&[u8]>,
 ) -> Result<RepoRecord<T>, RecordError> {
     let Some(bytes) = block else { return Err(RecordError::Missing { uri, cid }) };
-    match from_cbor_bounded(&bytes) {
+    match from_cbor_bounded(bytes) {
         Ok(value) => Ok(RepoRecord { uri, rkey, cid, value }),
         Err(source) => {
             // The block may be a small part of what has been read with it.
-            let bytes = Bytes::copy_from_slice(&bytes);
+            let bytes = Bytes::copy_from_slice(bytes);
             Err(RecordError::Undecodable(Box::new(UndecodableRecord { uri, cid, bytes, source })))
         }
     }
@@ -87,14 +88,26 @@ pub(super) fn read<T: FromData>(
 
 /// Records in the order of their keys. Returned by [`Repository::records`].
 pub struct RepoRecords<'r, T> {
-    keys: Keys<'r>,
+    repository: &'r Repository,
+    window: Window,
     collections: Collections,
     record: PhantomData<fn() -> T>,
 }
 
 impl<'r, T: FromData> RepoRecords<'r, T> {
     pub(super) fn new(repository: &'r Repository, walk: Walk) -> Self {
-        Self { keys: Keys::new(repository, walk), collections: Collections::default(), record: PhantomData }
+        Self {
+            repository,
+            window: Window::new(walk),
+            collections: Collections::default(),
+            record: PhantomData,
+        }
+    }
+
+    /// How much memory what has been read ahead takes.
+    #[cfg(test)]
+    pub(in crate::repo) fn memory_ahead(&self) -> usize {
+        self.window.memory()
     }
 }
 
@@ -102,14 +115,15 @@ impl<T: FromData> Iterator for RepoRecords<'_, T> {
     type Item = Result<RepoRecord<T>, RecordError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (key, cid) = match self.keys.next()? {
-            Ok(entry) => entry,
+        let repository = self.repository;
+        let found = match self.window.next(&repository.blocks)? {
+            Ok(found) => found,
             Err(error) => return Some(Err(error.into())),
         };
-        let repository = self.keys.repository;
-        let record = self.collections.parse(&key).map_err(RecordError::from).and_then(|(_, rkey)| {
-            let block = repository.blocks.get(&cid)?;
-            read(repository.uri(&key), rkey, cid, block)
+        let key: &str = &found.key;
+        let record = self.collections.parse(key).map_err(RecordError::from).and_then(|(_, rkey)| {
+            let block = found.block?;
+            read(repository.uri(key), rkey, found.cid, block.as_deref())
         });
         Some(record)
     }

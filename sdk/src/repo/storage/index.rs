@@ -1,5 +1,7 @@
 //! Where each block is: 16 bytes, sorted by the beginning of the hash.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::super::{RepoError, options::CID_LENGTH};
@@ -9,6 +11,9 @@ use crate::types::Cid;
 const LENGTH_BITS: u32 = 24;
 /// How many entries a bucket has on average.
 const BUCKET: usize = 4;
+
+/// How many look-ups are made at once.
+const GROUP: usize = 64;
 
 /// The places of blocks by their CIDs.
 #[derive(Debug, Default)]
@@ -23,14 +28,19 @@ pub(super) struct Index {
 
 /// Where a block is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(in crate::repo) struct Place {
     /// Where its CID begins, which its data follow.
-    pub(super) start: u64,
+    pub(in crate::repo) start: u64,
     /// The length of its data.
-    pub(super) length: usize,
+    pub(in crate::repo) length: usize,
 }
 
 impl Place {
+    /// Where the block ends.
+    pub(in crate::repo) fn end(&self) -> u64 {
+        self.start + (CID_LENGTH + self.length) as u64
+    }
+
     fn unpack(packed: u64) -> Self {
         Self { start: packed >> LENGTH_BITS, length: (packed & ((1 << LENGTH_BITS) - 1)) as usize }
     }
@@ -101,14 +111,49 @@ impl Index {
         self.entries.len()
     }
 
+    /// Returns for each block the first place where it can be.
+    pub(super) fn first_places<'c>(
+        &self,
+        cids: impl ExactSizeIterator<Item = &'c Cid>,
+    ) -> Vec<Option<Place>> {
+        // The index is larger than the caches of the processor, which waits for the memory at each step of a look-up. In groups,
+        // it waits for many at once.
+        let mut places = Vec::with_capacity(cids.len());
+        let mut cids = cids.fuse();
+        let mut group: Vec<(u64, Range<usize>)> = Vec::with_capacity(GROUP);
+        loop {
+            group.clear();
+            group.extend(cids.by_ref().take(GROUP).map(|cid| match cid.as_bytes() {
+                Some(bytes) => (beginning(bytes), self.bucket(beginning(bytes))),
+                None => (0, 0..0),
+            }));
+            if group.is_empty() {
+                return places;
+            }
+            let touch =
+                |(_, range): &(u64, Range<usize>)| self.entries.get(range.start).map_or(0, |entry| entry.0);
+            std::hint::black_box(group.iter().map(touch).fold(0, |sum, hash| sum ^ hash));
+            places.extend(group.iter().map(|(hash, range)| self.with_hash(*hash, range.clone()).next()));
+        }
+    }
+
     /// Returns where a block can be: the places whose hashes begin as its own. Nearly always there is one at most.
     pub(super) fn places(&self, cid: &[u8; CID_LENGTH]) -> impl Iterator<Item = Place> + '_ {
         let hash = beginning(cid);
+        self.with_hash(hash, self.bucket(hash))
+    }
+
+    /// The entries that a hash would be among.
+    fn bucket(&self, hash: u64) -> Range<usize> {
         let number = bucket(hash, self.shift);
-        let range = match (self.buckets.get(number), self.buckets.get(number + 1)) {
-            (Some(&from), Some(&to)) => &self.entries[from as usize..to as usize],
-            _ => &[],
-        };
+        match (self.buckets.get(number), self.buckets.get(number + 1)) {
+            (Some(&from), Some(&to)) => from as usize..to as usize,
+            _ => 0..0,
+        }
+    }
+
+    fn with_hash(&self, hash: u64, range: Range<usize>) -> impl Iterator<Item = Place> + '_ {
+        let range = &self.entries[range];
         let from = range.partition_point(|entry| entry.0 < hash);
         let same = range[from..].iter().take_while(move |entry| entry.0 == hash);
         same.map(|&(_, packed)| Place::unpack(packed))

@@ -8,18 +8,19 @@ mod spool;
 mod temporary;
 #[cfg(test)]
 mod tests;
+mod together;
 
 use std::{borrow::Cow, fmt, fs::File};
 
 use bytes::Bytes;
 
 use index::Index;
+pub(super) use index::Place;
 use source::Source;
 pub(super) use spool::Spool;
+pub(super) use together::Wanted;
 
-use super::{
-    Blocks, CarBlock, CarDecoder, ReadOptions, RepoError, SourceError, car::is_of, options::CID_LENGTH,
-};
+use super::{Blocks, CarDecoder, ReadOptions, RepoError, SourceError, car::is_of, options::CID_LENGTH};
 use crate::types::Cid;
 
 /// The blocks of a CAR file, in any order, with an index of 16 bytes for each.
@@ -28,6 +29,8 @@ pub struct StoredBlocks {
     index: Index,
     roots: Vec<Cid>,
     size: u64,
+    /// How much may be read ahead.
+    ahead: usize,
 }
 
 impl StoredBlocks {
@@ -65,7 +68,7 @@ impl StoredBlocks {
     fn new(source: Source, mut index: Index, decoder: &CarDecoder) -> Result<Self, RepoError> {
         index.finish(|place| source.read(place.start, CID_LENGTH))?;
         let roots = decoder.roots().unwrap_or_default().to_vec();
-        Ok(Self { source, index, roots, size: decoder.position() })
+        Ok(Self { source, index, roots, size: decoder.position(), ahead: decoder.options().ahead() })
     }
 
     /// Returns the roots that the header of the file names.
@@ -99,11 +102,23 @@ impl StoredBlocks {
             Some(data) => Some(data),
             None => self.find(wanted)?,
         };
-        // Another program can have written to a file that has a name.
-        if self.source.can_change() && data.as_ref().is_some_and(|data| !is_of(cid, data)) {
-            return Err(RepoError::Changed { cid: cid.clone() });
+        if let Some(data) = &data {
+            self.check(cid, data)?;
         }
         Ok(data)
+    }
+
+    /// Checks the hash of what has been read: another program can have written to a file that has a name.
+    fn check(&self, cid: &Cid, data: &[u8]) -> Result<(), RepoError> {
+        if self.source.can_change() && !is_of(cid, data) {
+            return Err(RepoError::Changed { cid: cid.clone() });
+        }
+        Ok(())
+    }
+
+    /// How many bytes of memory blocks may take that are read ahead.
+    pub(super) fn ahead(&self) -> usize {
+        self.ahead
     }
 
     fn find(&self, wanted: &[u8; CID_LENGTH]) -> Result<Option<Bytes>, RepoError> {
@@ -160,15 +175,14 @@ struct Scan {
 impl Scan {
     /// Notes the blocks that a decoder has complete.
     fn run(&mut self, decoder: &mut CarDecoder) -> Result<(), RepoError> {
-        while let Some(block) = decoder.next_block()? {
-            let end = decoder.position();
-            self.index.push(&block.cid, start_of(&block, end), block.data.len());
-        }
+        let index = &mut self.index;
+        let mut note = |cid: &Cid, data: &[u8], end| index.push(cid, start_of(data, end), data.len());
+        while decoder.next_with(&mut note)?.is_some() {}
         Ok(())
     }
 }
 
 /// Where the CID of a block is that ends at a position.
-fn start_of(block: &CarBlock, end: u64) -> u64 {
-    end - (CID_LENGTH + block.data.len()) as u64
+fn start_of(data: &[u8], end: u64) -> u64 {
+    end - (CID_LENGTH + data.len()) as u64
 }

@@ -3,7 +3,10 @@
 use std::{
     fs::File,
     io,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use bytes::{Bytes, BytesMut};
@@ -17,6 +20,9 @@ use super::super::{
 /// How much is read ahead if the parts that are read follow each other.
 const AHEAD: usize = 64 << 10;
 
+/// After how many parts that were read for themselves a file counts as scattered.
+const MANY: u32 = 8;
+
 /// A CAR file in memory or on disk.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -26,6 +32,8 @@ pub(super) struct Source {
     can_change: bool,
     /// What was read last. Readers on several threads share it, which costs them time and nothing else.
     last: Mutex<Last>,
+    /// How many parts in a row had to be read for themselves.
+    scattered: AtomicU32,
 }
 
 /// The part of a file that is read at once, and the position in it.
@@ -55,12 +63,16 @@ impl Last {
 
 impl Source {
     pub(super) fn memory(bytes: Bytes) -> Self {
-        Self { file: None, can_change: false, last: Mutex::new(Last { bytes, ..Last::default() }) }
+        Self { file: None, last: Mutex::new(Last { bytes, ..Last::default() }), ..Self::empty() }
     }
 
     /// A file that nobody else can open.
     pub(super) fn own_file(file: File) -> Self {
-        Self { file: Some(file), can_change: false, last: Mutex::default() }
+        Self { file: Some(file), ..Self::empty() }
+    }
+
+    fn empty() -> Self {
+        Self { file: None, can_change: false, last: Mutex::default(), scattered: AtomicU32::new(0) }
     }
 
     /// A file that has a name.
@@ -73,12 +85,23 @@ impl Source {
         self.can_change
     }
 
+    /// Whether what is read lies far apart, so that it is better to read many parts together in the order of the file.
+    pub(super) fn is_scattered(&self) -> bool {
+        self.scattered.load(Ordering::Relaxed) >= MANY
+    }
+
+    /// Notes that what is read lies close together.
+    pub(super) fn gather(&self) {
+        self.scattered.store(0, Ordering::Relaxed);
+    }
+
     /// Reads the data of the block that follows the one that was read last, if it is the block with this CID: so it is in a
     /// file whose blocks are in the order of the tree. This needs no index.
     pub(super) fn next(&self, cid: &[u8; CID_LENGTH]) -> Result<Option<Bytes>, RepoError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let start = last.end;
         if let Some(data) = following(&last, cid) {
+            self.gather();
             return Ok(Some(in_order(&mut last, data)));
         }
         // Only the beginning of the block has been read, or nothing of it.
@@ -87,6 +110,7 @@ impl Source {
         if last.was_in_order && is_short {
             read_ahead(file, &mut last, start)?;
             if let Some(data) = following(&last, cid) {
+                self.gather();
                 return Ok(Some(in_order(&mut last, data)));
             }
         }
@@ -100,18 +124,32 @@ impl Source {
         let gap = start.checked_sub(last.end);
         last.end = start + length as u64;
         if let Some(part) = last.part(start, length) {
+            self.gather();
             return Ok(part);
         }
         let Some(file) = &self.file else { return Err(cut_off()) };
         // Nodes in order, between which there are records that nobody has asked for.
         if gap.is_some_and(|gap| gap < AHEAD as u64) && length < AHEAD {
+            self.gather();
             read_ahead(file, &mut last, start)?;
             return last.part(start, length).ok_or_else(cut_off);
         }
         drop(last);
+        self.scattered.fetch_add(1, Ordering::Relaxed);
         let mut part = BytesMut::zeroed(length);
         let read = fill(file, start, &mut part).map_err(SourceError::new)?;
         if read == length { Ok(part.freeze()) } else { Err(cut_off()) }
+    }
+
+    /// Reads a part into a buffer, and nothing else with it.
+    pub(super) fn read_exactly(&self, start: u64, into: &mut [u8]) -> Result<(), RepoError> {
+        if let Some(file) = &self.file {
+            let read = fill(file, start, into).map_err(SourceError::new)?;
+            return if read == into.len() { Ok(()) } else { Err(cut_off()) };
+        }
+        let part = self.read(start, into.len())?;
+        into.copy_from_slice(&part);
+        Ok(())
     }
 }
 

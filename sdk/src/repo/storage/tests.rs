@@ -50,6 +50,13 @@ fn d4_every_block_of_an_index_of_any_size_is_found() {
             assert_eq!(places(&index, cid), [number as u64], "{number} of {count}");
         }
         assert!(places(&index, &Cid::of_cbor(b"absent")).is_empty());
+        // Many at once, in another order, with one that is not there.
+        let mut all: Vec<Option<u64>> = (0..count).rev().map(Some).collect();
+        all.push(None);
+        let absent = Cid::of_cbor(b"absent");
+        let wanted: Vec<&Cid> = cids.iter().rev().chain([&absent]).collect();
+        let found = index.first_places(wanted.into_iter());
+        assert_eq!(found.into_iter().map(|place| place.map(|place| place.start)).collect::<Vec<_>>(), all);
     }
     // Places at the ends of what an index can have.
     let mut index = Index::default();
@@ -108,4 +115,40 @@ fn where_no_temporary_file_can_be_the_error_names_the_folder() {
     assert_eq!(folder, std::path::Path::new("/there is no such folder"));
     let text = crate::Report::new(error).to_string();
     assert!(text.contains("a temporary file in /there is no such folder: make room there, or set"), "{text}");
+}
+
+/// Nobody can make such blocks cheaply, so the index is made to believe that there are some.
+#[test]
+fn d4_blocks_that_are_read_together_are_told_apart_and_may_be_wanted_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ReadOptions::new().memory(0).folder(folder.path());
+    let mut spool = Spool::new(&options);
+    let data = |number: u32| number.to_be_bytes().repeat(1 + number as usize % 700);
+    let cids: Vec<Cid> = (0..2000).map(|number| Cid::of_raw(&data(number))).collect();
+    for (number, cid) in cids.iter().enumerate() {
+        spool.push(cid, &data(number as u32)).unwrap();
+    }
+    let mut decoder = CarDecoder::new();
+    let header = b"\x3a\xa2eroots\x81\xd8\x2a\x58\x25\x00";
+    decoder.feed(&[&header[..], cids[0].as_bytes().unwrap(), b"gversion\x01"].concat());
+    assert!(decoder.next_block().unwrap().is_none());
+    let blocks = spool.finish(&decoder).unwrap();
+    let names: Vec<&Cid> = (0..4000).map(|number| &cids[number * 7919 % 2000]).collect();
+    let mut wanted = Vec::new();
+    for (number, place) in blocks.places(names.iter().copied()).into_iter().enumerate() {
+        // Some are looked for where another one is.
+        let other = blocks.places([&cids[5]].into_iter())[0];
+        let place = if number % 10 == 3 { other } else { place };
+        wanted.push(Wanted { place: place.unwrap(), number });
+    }
+    let mut seen = vec![0; names.len()];
+    blocks.read_together(
+        wanted,
+        |number| names.get(number).copied(),
+        |number, block| {
+            assert_eq!(block.unwrap().unwrap(), data((number * 7919 % 2000) as u32), "{number}");
+            seen[number] += 1;
+        },
+    );
+    assert!(seen.iter().all(|count| *count == 1));
 }

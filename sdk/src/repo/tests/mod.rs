@@ -11,6 +11,7 @@ mod files;
 mod hostile;
 mod random;
 mod reading;
+mod scattered;
 mod signing;
 mod trees;
 mod vectors;

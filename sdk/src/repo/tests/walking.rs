@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    super::walk::{self, Walk},
+    super::walk::{self, Answer, Step, Walk},
     build::{self, Key, entry, node, put},
     *,
 };
@@ -24,7 +24,56 @@ fn walk(make: impl FnOnce(&mut BTreeMap<Cid, Vec<u8>>, &Cid) -> Cid) -> Vec<Resu
     let _ = repository.all_records().count();
     let _ = repository.missing_blocks().count();
     let _ = repository.collections();
-    repository.entries().collect()
+    let entries: Vec<_> = repository.entries().collect();
+    for count in [1, 2, 5, 1000] {
+        together(&blocks, &data, count, &entries);
+    }
+    entries
+}
+
+/// Goes the same way with so many nodes at once, some of which come later.
+fn together(
+    blocks: &BTreeMap<Cid, Vec<u8>>,
+    root: &Cid,
+    count: usize,
+    expected: &[Result<Entry, RepoError>],
+) {
+    let mut walk = Walk::new(root.clone());
+    let (mut keys, mut end) = (Vec::new(), None);
+    for turn in 0.. {
+        if walk.can_expand() {
+            let nodes = walk.nodes_ahead(count);
+            assert!((1..=count).contains(&nodes.len()));
+            let answer =
+                |(number, cid): (usize, &Cid)| match blocks.get(cid).map(|block| tree::Node::decode(block)) {
+                    _ if number > 0 && (number + turn) % 3 == 0 => Answer::Later,
+                    None => Answer::Missing,
+                    Some(Ok(node)) => Answer::Node(node),
+                    Some(Err(error)) => Answer::Failed(error),
+                };
+            let answers = nodes.iter().enumerate().map(answer).collect();
+            walk.expand(answers);
+            continue;
+        }
+        match walk.step() {
+            Step::Record { key, cid } => keys.push((key.to_string(), cid)),
+            Step::Failed(error) => end = Some(error),
+            Step::End => break,
+            step => panic!("{step:?}"),
+        }
+    }
+    // Keys that are not those of records are of no interest to a walk.
+    let is_key = |item: &&Result<Entry, RepoError>| !matches!(item, Err(RepoError::Key { .. }));
+    let (read, failed): (Vec<_>, Vec<_>) = expected.iter().filter(is_key).partition(|item| item.is_ok());
+    let entry = |item: &Result<Entry, RepoError>| {
+        let entry = item.as_ref().unwrap();
+        (format!("{}/{}", entry.collection, entry.rkey), entry.cid.clone())
+    };
+    let read: Vec<_> = read.into_iter().map(entry).collect();
+    assert_eq!(keys.len() - read.len(), expected.iter().filter(|item| !is_key(item)).count());
+    keys.retain(|key| read.contains(key));
+    assert_eq!(keys, read, "{count} together");
+    assert_eq!(end.map(Err).as_ref(), failed.first().copied(), "{count} together");
 }
 
 fn problem(entries: &[Result<Entry, RepoError>]) -> String {
