@@ -122,7 +122,7 @@ impl<B: Blocks> Tree<B> {
     /// Returns an error if a node is missing or invalid.
     pub fn get(&self, key: &str) -> Result<Option<Cid>, RepoError> {
         let wanted = layer_of_key(key.as_bytes());
-        let (mut low, mut high): (Option<Box<[u8]>>, Option<Box<[u8]>>) = (None, None);
+        let (mut low, mut high) = (None::<Box<[u8]>>, None::<Box<[u8]>>);
         let mut view = self.root_view()?;
         loop {
             let place = match view.find(key) {
