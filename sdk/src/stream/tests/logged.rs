@@ -1,9 +1,10 @@
 //! What streams log, above all when nothing comes.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Once},
     time::{Duration, SystemTime},
 };
 
@@ -13,7 +14,6 @@ use tracing::{
     Level, Metadata, Subscriber,
     field::{Field, Visit},
     span,
-    subscriber::DefaultGuard,
 };
 
 use super::{next, seqs, subscribe};
@@ -47,8 +47,13 @@ impl Visit for Line {
 }
 
 impl Logged {
-    pub(crate) fn start(&self) -> DefaultGuard {
-        tracing::subscriber::set_default(self.clone())
+    /// Until the guard is dropped.
+    pub(crate) fn start(&self) -> Guard {
+        // One for all tests, because which events are of interest is remembered for all threads.
+        static ALL: Once = Once::new();
+        ALL.call_once(|| tracing::subscriber::set_global_default(OfThread).unwrap());
+        CURRENT.set(Some(self.clone()));
+        Guard
     }
 
     /// The events with this message.
@@ -62,7 +67,23 @@ impl Logged {
     }
 }
 
-impl Subscriber for Logged {
+thread_local! {
+    static CURRENT: RefCell<Option<Logged>> = const { RefCell::new(None) };
+}
+
+/// The end of what a test has logged.
+pub(crate) struct Guard;
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        CURRENT.set(None);
+    }
+}
+
+/// Gives each test what its thread logs.
+struct OfThread;
+
+impl Subscriber for OfThread {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_event() && metadata.target().starts_with("atproto_sdk::stream")
     }
@@ -70,7 +91,11 @@ impl Subscriber for Logged {
     fn event(&self, event: &tracing::Event<'_>) {
         let mut line = Line { level: *event.metadata().level(), fields: BTreeMap::new() };
         event.record(&mut line);
-        self.0.lock().unwrap().push(line);
+        CURRENT.with_borrow(|logged| {
+            if let Some(logged) = logged {
+                logged.0.lock().unwrap().push(line);
+            }
+        });
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
