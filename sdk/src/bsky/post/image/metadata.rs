@@ -74,6 +74,8 @@ fn jfif(segment: &[u8]) -> Vec<u8> {
 
 fn png(file: &[u8], orientation: u8) -> Option<Vec<u8>> {
     let mut kept = file.get(..8)?.to_vec();
+    // Once, however many headers a damaged file has.
+    let mut exif = (orientation != 1).then(|| png_chunk(*b"eXIf", &exif::of_orientation(orientation)));
     let mut has_picture = false;
     for Part { name, bytes, is_cut, .. } in parts::png(file) {
         let is_picture = matches!(&name, b"IDAT" | b"fdAT");
@@ -85,8 +87,8 @@ fn png(file: &[u8], orientation: u8) -> Option<Vec<u8>> {
         if is_picture || belongs_to_png(&name) {
             kept.extend_from_slice(bytes);
         }
-        if &name == b"IHDR" && orientation != 1 {
-            kept.extend_from_slice(&png_chunk(*b"eXIf", &exif::of_orientation(orientation)));
+        if &name == b"IHDR" {
+            kept.extend(exif.take().into_iter().flatten());
         }
     }
     has_picture.then_some(kept)

@@ -267,3 +267,12 @@ fn a_size_outside_of_the_first_chunk_is_none() {
         assert!(matches!(error, ImageProblem::Damaged { .. }), "{error}");
     }
 }
+
+#[test]
+fn a_png_with_several_headers_says_once_how_it_is_turned() {
+    let png = file(noise(5, 5), ImageFormat::Png);
+    let turned = [b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0", SECRET].concat();
+    let odd = [&png[..33], &png[8..33], &png_chunk(b"eXIf", &turned), &png[33..]].concat();
+    let stayed = kept(&odd);
+    assert_eq!(stayed.windows(4).filter(|name| name == b"eXIf").count(), 1);
+}
