@@ -1,6 +1,7 @@
 //! The machine of a verified stream: takes events in the order of their arrival, and gives what they mean, in order for each
 //! account. It knows nothing of where the events come from.
 
+mod busy;
 pub(super) mod repairs;
 
 use std::{
@@ -18,6 +19,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
+use busy::Busy;
 use repairs::{LeftOver, Trigger};
 
 use super::{
@@ -90,21 +92,6 @@ pub(super) struct Core {
 enum Saving {
     New(Option<saver::Saving>),
     Running(JoinHandle<Result<(), StoreError>>),
-}
-
-/// An account with events inside.
-#[derive(Default)]
-struct Busy {
-    /// What waits for the job that is running.
-    queue: VecDeque<Raw>,
-    /// The job asks others, so it may take long.
-    is_slow: bool,
-    /// Since when the job has looked the account up.
-    asking: Option<Instant>,
-    /// What has shown a gap, while the repository is fetched.
-    trigger: Option<Trigger>,
-    /// What comes meanwhile is acknowledged at once.
-    is_owing: bool,
 }
 
 impl Core {
@@ -586,40 +573,6 @@ impl Core {
             }
         };
         self.ready.push_back(output(raw, |_| message));
-    }
-}
-
-impl Busy {
-    /// Whether something may be dropped of what waits, if it is too much. Without repairs that is lost, so the answer is waited for
-    /// at first.
-    fn may_drop(&self, has_repairs: bool) -> bool {
-        match self.asking {
-            Some(since) => has_repairs || since.elapsed() >= limits::LOOKUP_PATIENCE,
-            None => has_repairs && self.is_slow,
-        }
-    }
-
-    /// Takes an event in. If something has to be dropped for that, an earlier event of the same kind is, whose acknowledgement
-    /// becomes part of that of this one: a commit that is missing shows as a gap, and of other events only the last one counts.
-    /// Returns what was dropped.
-    fn push(&mut self, mut raw: Raw, may_drop: bool) -> Option<Raw> {
-        let kind = std::mem::discriminant(&raw.message);
-        let is_of_kind = |waiting: &Raw| {
-            std::mem::discriminant(&waiting.message) == kind
-                || (waiting.rev().is_some() && raw.rev().is_some())
-        };
-        let place = if may_drop { self.queue.iter().rposition(is_of_kind) } else { None };
-        let mut dropped = place.and_then(|place| self.queue.remove(place));
-        if let Some(dropped) = &mut dropped {
-            let acknowledgement = std::mem::replace(&mut dropped.acknowledgement, Acknowledgement::none());
-            raw.acknowledgement = raw.acknowledgement.with(acknowledgement);
-            // If only that one is owed, this one takes its place.
-            let is_owed = raw.is_owed;
-            raw.is_owed |= dropped.is_owed;
-            dropped.is_owed &= is_owed;
-        }
-        self.queue.push_back(raw);
-        dropped
     }
 }
 
