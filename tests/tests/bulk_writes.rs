@@ -24,8 +24,7 @@ fn posts(client: &PasswordClient, count: usize) -> Writes<'_> {
     writes
 }
 
-/// Writes and deletes more than the points of an hour allow, at a client with or without a pacing of its own. Nothing waits
-/// for longer than a minute.
+/// Writes and deletes more than the points of an hour allow, with a client that has a pacing and one that has none.
 #[tokio::test(flavor = "multi_thread")]
 async fn x13_many_writes_stop_before_the_server_refuses_them() {
     let network = Network::start(&|_| {}).await.unwrap();

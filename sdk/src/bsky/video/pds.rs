@@ -31,8 +31,9 @@ impl Known {
 }
 
 impl Videos {
-    /// The DID of the PDS, for which a token of the account has to be. The DID document has its address; behind an entryway,
-    /// what the client talks to is another server. Usually the DID is made of the address, but a server can have any.
+    /// The DID of the PDS, for which a token of the account has to be. The DID document has its address; behind an
+    /// entryway, what the client talks to is another server. Usually the DID is made of the address, but a server can
+    /// have any.
     pub(super) async fn pds_did(&self) -> Result<String, VideoError> {
         let failed = |error: Error| VideoError::Token(Box::new(error));
         let session = self.account.com_atproto_server().get_session().send_untyped().await;
@@ -74,8 +75,8 @@ impl Videos {
     }
 }
 
-/// Asks a PDS that the client does not talk to. Its address is the account's, so it is treated as that of any stranger (O9),
-/// except that a client of a server on this machine is in development.
+/// Asks a PDS that the client does not talk to. Its address is the account's, so it is treated as that of any stranger
+/// (O9), except that a client of a server on this machine is in development.
 async fn ask_stranger(pds: &str, own: Option<&str>) -> Result<Did, FetchError> {
     #[derive(Deserialize)]
     struct Description {
