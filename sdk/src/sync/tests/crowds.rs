@@ -9,7 +9,11 @@ use crate::repo::SigningKey;
 
 /// Waits until another event may be taken.
 async fn has_room(stream: &mut Stream) -> bool {
-    let room = std::future::poll_fn(|cx| stream.core.poll_room(cx));
+    let room = std::future::poll_fn(|cx| {
+        // Whoever asks has asked for an output before.
+        stream.core.begin();
+        stream.core.poll_room(cx)
+    });
     timeout(Duration::from_secs(60), room).await.is_ok()
 }
 
