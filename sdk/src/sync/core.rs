@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use busy::Busy;
-use repairs::{LeftOver, Trigger};
+use repairs::LeftOver;
 
 use super::{
     Refusal, RepairError, Verified, VerifiedStreamError, Verifier,
