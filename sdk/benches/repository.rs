@@ -62,7 +62,7 @@ fn table() {
     fs::create_dir_all(&folder).unwrap();
     run(&["generate", folder.to_str().unwrap(), &records, &text]);
     println!("\n{:<52} {:>9} {:>9} {:>11} {:>9} {:>10}", "", "open", "read", "records/s", "MB/s", "peak, MB");
-    for order in [generate::IN_ORDER, generate::SHUFFLED] {
+    for order in [generate::IN_ORDER, generate::NEWEST_FIRST, generate::SHUFFLED] {
         let file = folder.join(order);
         println!("{order}, {} MB", fs::metadata(&file).unwrap().len() / 1_000_000);
         for subject in ["yardstick", "entries", "file", "spooled", "arriving"] {

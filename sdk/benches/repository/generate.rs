@@ -1,4 +1,5 @@
-//! A repository with posts, in a file in the order of its tree and in one with its blocks in any order.
+//! A repository with posts, in a file in the order of its tree, in one with the newest blocks first, as the reference PDS sends them, and
+//! in one with its blocks in any order.
 
 use std::{collections::HashMap, fs::File, io::BufWriter, path::Path};
 
@@ -8,11 +9,12 @@ use atproto_sdk::{
         com::atproto::repo::strong_ref::StrongRef,
     },
     did, nsid,
-    repo::{CarWriter, Commit, SigningKey, Tree, write_car},
+    repo::{CarWriter, Commit, SigningKey, Tree, export, write_car},
     types::{AtUri, Cid, Data as _, Datetime, Language, RecordKey, Tid},
 };
 
 pub(crate) const IN_ORDER: &str = "in-order.car";
+pub(crate) const NEWEST_FIRST: &str = "newest-first.car";
 pub(crate) const SHUFFLED: &str = "shuffled.car";
 
 const PIECE: usize = 256 << 10;
@@ -52,6 +54,15 @@ pub(crate) fn write(folder: &Path, records: usize, text: usize) {
     // system's cache.
     let file = |name: &str| BufWriter::with_capacity(PIECE, File::create(folder.join(name)).unwrap());
     write_car(&commit, &blocks, file(IN_ORDER)).unwrap();
+
+    // The keys are in the order of time, so the newest blocks are the last ones of the tree.
+    let mut writer = CarWriter::new(file(NEWEST_FIRST), &commit.cid()).unwrap();
+    writer.write(&commit.cid(), commit.as_bytes()).unwrap();
+    let in_order: Vec<Cid> = export(&commit, &blocks).map(|block| block.unwrap().0).collect();
+    for cid in in_order[1..].iter().rev() {
+        writer.write(cid, &blocks[cid]).unwrap();
+    }
+    writer.finish().unwrap();
 
     blocks.insert(commit.cid(), commit.as_bytes().to_vec());
     let mut blocks: Vec<_> = blocks.into_iter().collect();

@@ -103,7 +103,7 @@ fn this_program(test: &str, file: &Path) -> Command {
 fn a_repository_is_read_and_written_with_less_memory_than_it_has() {
     let folder = tempfile::tempdir().unwrap();
     assert!(this_program("generating", folder.path()).output().unwrap().status.success());
-    for order in [generate::IN_ORDER, generate::SHUFFLED] {
+    for order in [generate::IN_ORDER, generate::NEWEST_FIRST, generate::SHUFFLED] {
         let file = folder.path().join(order);
         let size = fs::metadata(&file).unwrap().len() as usize;
         assert!(size > 85 * MIB, "{size}");
