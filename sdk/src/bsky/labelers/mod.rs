@@ -1,6 +1,6 @@
 //! Labelers: services that attach labels to accounts and content.
 //!
-//! What their labels mean is published with them; [`moderation`](super::moderation) needs it for decisions, and a
+//! What their labels mean is published with them; [`moderation`] needs it for decisions, and a
 //! page of settings needs it to offer choices. Both change rarely, so an app fetches them when it starts and every
 //! few hours, and keeps them: the views can be stored as JSON.
 

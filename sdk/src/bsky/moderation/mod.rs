@@ -5,7 +5,7 @@
 //! [`Decision`]. From that, [`Decision::in_context`] says what to do in each part of the app.
 //!
 //! Nothing here talks to a server. The settings usually come from the account's
-//! [`Preferences`](crate::bsky::preferences::Preferences), and the meaning of labels from [`labelers::fetch`]:
+//! [`Preferences`](crate::bsky::preferences::Preferences), and the meaning of labels from [`labelers::fetch`](super::labelers::fetch):
 //!
 //! ```no_run
 //! use atproto_sdk::{
