@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     io,
+    panic::{RefUnwindSafe, UnwindSafe},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -161,3 +162,23 @@ impl PartialEq for SourceError {
 }
 
 impl Eq for SourceError {}
+
+/// An error that is told when its place has been reached. It is only moved until then, so a panic leaves it whole, whatever
+/// the source of the error is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Kept(Box<RepoError>);
+
+impl UnwindSafe for Kept {}
+impl RefUnwindSafe for Kept {}
+
+impl From<RepoError> for Kept {
+    fn from(error: RepoError) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl From<Kept> for RepoError {
+    fn from(kept: Kept) -> Self {
+        *kept.0
+    }
+}

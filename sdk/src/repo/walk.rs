@@ -5,6 +5,7 @@
 
 use super::{
     RepoError,
+    error::Kept,
     tree::{Key, Node, NodeEntry},
 };
 use crate::types::Cid;
@@ -27,7 +28,7 @@ pub(super) enum Step {
     /// A record.
     Record { key: Key, cid: Cid },
     /// What is wrong with a node that was given to [`Walk::expand`]. Nothing follows.
-    Failed(RepoError),
+    Failed(Kept),
     /// There is nothing any more.
     End,
 }
@@ -70,7 +71,7 @@ enum Item {
     Node { cid: Cid, layer: Option<usize> },
     Record { key: Key, cid: Cid },
     Missing(Cid),
-    Failed(Box<RepoError>),
+    Failed(Kept),
 }
 
 impl Item {
@@ -137,7 +138,7 @@ impl Walk {
                 Step::Record { key, cid }
             }
             Item::Missing(cid) => Step::Missing(cid),
-            Item::Failed(error) => Step::Failed(*error),
+            Item::Failed(error) => Step::Failed(error),
         }
     }
 
@@ -206,7 +207,7 @@ impl Walk {
     /// Ends the way with an error, which is the nearest of what is ahead.
     fn fail(&mut self, error: RepoError) {
         self.clear();
-        self.put(Item::Failed(Box::new(error)));
+        self.put(Item::Failed(error.into()));
     }
 
     fn clear(&mut self) {

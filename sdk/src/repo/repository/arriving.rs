@@ -213,7 +213,7 @@ where
             // There is nothing to wait for any more.
             match self.pending.take().unwrap_or(Step::End) {
                 Step::End => self.state = State::Draining,
-                Step::Failed(error) => return self.fail(error),
+                Step::Failed(error) => return self.fail(error.into()),
                 Step::Missing(cid) => return Some(Err(RepoError::MissingBlock { what: NODE, cid }.into())),
                 Step::Node(cid) => match block.map(|block| self.window.walk().enter(&block)) {
                     Some(Ok(())) => {}

@@ -85,14 +85,16 @@ pub struct MissingBlock {
 }
 
 /// The missing blocks of a repository. Returned by [`Repository::missing_blocks`].
-pub struct MissingBlocks<'r> {
+pub struct MissingBlocks<'r>(Missing<'r>);
+
+struct Missing<'r> {
     repository: &'r Repository,
     keys: Keys,
 }
 
 impl<'r> MissingBlocks<'r> {
     pub(super) fn new(repository: &'r Repository) -> Self {
-        Self { repository, keys: Keys::new(Walk::new(repository.commit.data().clone())) }
+        Self(Missing { repository, keys: Keys::new(Walk::new(repository.commit.data().clone())) })
     }
 }
 
@@ -100,24 +102,25 @@ impl Iterator for MissingBlocks<'_> {
     type Item = Result<MissingBlock, RepoError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        let Missing { repository, keys } = &mut self.0;
         loop {
-            let (key, cid) = match self.keys.next(&self.repository.blocks)? {
+            let (key, cid) = match keys.next(&repository.blocks)? {
                 Ok(entry) => entry,
                 Err(RepoError::MissingBlock { cid, .. }) => {
                     return Some(Ok(MissingBlock { cid, record: None }));
                 }
                 Err(error) => return Some(Err(error)),
             };
-            match self.repository.blocks.contains(&cid) {
+            match repository.blocks.contains(&cid) {
                 Ok(true) => {}
                 Ok(false) => {
                     // A key that is not that of a record has no URI.
                     let is_key = Collections::default().parse(&key).is_ok();
-                    let record = is_key.then(|| self.repository.uri(&key));
+                    let record = is_key.then(|| repository.uri(&key));
                     return Some(Ok(MissingBlock { cid, record }));
                 }
                 Err(error) => {
-                    self.keys.end();
+                    keys.end();
                     return Some(Err(error));
                 }
             }

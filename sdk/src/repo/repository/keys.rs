@@ -48,7 +48,7 @@ impl Keys {
                 }
                 Step::Record { key, cid } => return Some(Ok((key, cid))),
                 Step::Missing(cid) => return Some(Err(RepoError::MissingBlock { what: NODE, cid })),
-                Step::Failed(error) => error,
+                Step::Failed(error) => error.into(),
                 Step::Node(cid) => match self.enter(&cid, blocks) {
                     Ok(true) => continue,
                     Ok(false) => return Some(Err(RepoError::MissingBlock { what: NODE, cid })),

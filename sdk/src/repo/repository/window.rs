@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::{
     super::{
         RepoError, StoredBlocks,
+        error::Kept,
         storage::{Place, Wanted},
         tree::Key,
         walk::Walk,
@@ -57,7 +58,7 @@ enum Item {
         block: State,
     },
     /// An error in the place of records.
-    Failed(RepoError),
+    Failed(Kept),
     Given,
 }
 
@@ -71,7 +72,7 @@ enum State {
         start: usize,
         length: usize,
     },
-    Failed(Box<RepoError>),
+    Failed(Kept),
 }
 
 /// A record that is next, and its block, or `None` if it is missing.
@@ -158,11 +159,11 @@ impl Window {
         self.next += 1;
         Some(match std::mem::replace(item, Item::Given) {
             Item::Given => return None,
-            Item::Failed(error) => Err(error),
+            Item::Failed(error) => Err(error.into()),
             Item::Record { key, cid, block } => {
                 let block = match block {
                     State::Read { start, length } => Ok(Some(Block::Part(&self.data[start..start + length]))),
-                    State::Failed(error) => Err(*error),
+                    State::Failed(error) => Err(error.into()),
                     State::Missing | State::At(_) => Ok(None),
                 };
                 Ok(Found { key, cid, block })
@@ -231,7 +232,7 @@ impl Window {
         {
             self.items.push(match next {
                 Ok((key, cid)) => Item::Record { key, cid, block: State::Missing },
-                Err(error) => Item::Failed(error),
+                Err(error) => Item::Failed(error.into()),
             });
         }
         let items = &mut self.items[begin..];
@@ -268,7 +269,7 @@ impl Window {
                     State::Read { start, length: block.len() }
                 }
                 Ok(None) => State::Missing,
-                Err(error) => State::Failed(Box::new(error)),
+                Err(error) => State::Failed(error.into()),
             };
         };
         blocks.read_together(wanted, |number| items.get(number)?.cid(), take);

@@ -57,7 +57,7 @@ fn together(
         }
         match walk.step() {
             Step::Record { key, cid } => keys.push((key.to_string(), cid)),
-            Step::Failed(error) => end = Some(error),
+            Step::Failed(error) => end = Some(error.into()),
             Step::End => break,
             step => panic!("{step:?}"),
         }
