@@ -54,6 +54,8 @@ mod lease;
 mod lease_model_tests;
 mod lock;
 mod memory;
+#[cfg(test)]
+mod passed_on;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]
@@ -77,6 +79,8 @@ pub use encrypted::EncryptedStore;
 pub use file::FileStore;
 pub use lock::{Lease, LeaseRequest, LockWatch, RenewLease, StoreLock};
 pub use memory::MemoryStore;
+#[cfg(test)]
+pub(crate) use passed_on::passed_on;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
 #[cfg(feature = "redis")]

@@ -26,7 +26,7 @@ use super::{WebAuth, WebAuthBuilder};
 use crate::{
     identity::{Identity, IdentityError, ResolveIdentity},
     oauth::{ClientMetadata, OAuth, OAuthClient},
-    store::{Entry, Expected, MemoryStore, SealingKey, SealingKeys, Store, StoreError, StoreLock, Version},
+    store::{Entry, Expected, MemoryStore, SealingKey, SealingKeys, Store, StoreError, Version, passed_on},
     types::{Did, Handle},
     xrpc::BoxFuture,
 };
@@ -63,18 +63,8 @@ impl Hanging {
 }
 
 impl Store for Hanging {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.inner.get(key)
-    }
-    fn put<'a>(
-        &'a self,
-        key: &'a str,
-        value: &'a [u8],
-        expires_at: Option<i64>,
-        expected: Expected<Version>,
-    ) -> BoxFuture<'a, Result<Version, StoreError>> {
-        self.inner.put(key, value, expires_at, expected)
-    }
+    passed_on!(inner: get, put, list, lock);
+
     fn delete<'a>(
         &'a self,
         key: &'a str,
@@ -84,12 +74,6 @@ impl Store for Hanging {
             self.answers().await;
             self.inner.delete(key, expected).await
         })
-    }
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
-        self.inner.list(prefix)
-    }
-    fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
-        self.inner.lock(key, wait)
     }
 }
 

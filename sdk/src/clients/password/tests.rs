@@ -16,7 +16,7 @@ use super::{AccountStatus, PasswordClient, PasswordError};
 use crate::{
     limits,
     session::{Pace, SessionError},
-    store::{Entry, Expected, Lease, MemoryStore, RenewLease, Store, StoreError, StoreLock, Version},
+    store::{Expected, Lease, MemoryStore, RenewLease, Store, StoreError, StoreLock, Version, passed_on},
     xrpc::{
         AccountProblem, BoxFuture, CallSettings, DecodeError, Error, ErrorKind, PacedCall, Pacing,
         ReauthenticateReason, RequestBody, Transport as _, TransportError, Turn,
@@ -339,9 +339,8 @@ async fn x11_signing_out_ends_the_session_for_all_clones_and_can_be_repeated() {
 struct ReadOnly(MemoryStore);
 
 impl Store for ReadOnly {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.0.get(key)
-    }
+    passed_on!(0: get, delete, list, lock);
+
     fn put<'a>(
         &'a self,
         _: &'a str,
@@ -350,19 +349,6 @@ impl Store for ReadOnly {
         _: Expected<Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async { Err(StoreError::backend(std::io::Error::other("disk full"))) })
-    }
-    fn delete<'a>(
-        &'a self,
-        key: &'a str,
-        expected: Expected<Version>,
-    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.0.delete(key, expected)
-    }
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
-        self.0.list(prefix)
-    }
-    fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
-        self.0.lock(key, wait)
     }
 }
 
@@ -489,28 +475,8 @@ impl Leased {
 }
 
 impl Store for Leased {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.0.get(key)
-    }
-    fn put<'a>(
-        &'a self,
-        key: &'a str,
-        value: &'a [u8],
-        expires_at: Option<i64>,
-        expected: Expected<Version>,
-    ) -> BoxFuture<'a, Result<Version, StoreError>> {
-        self.0.put(key, value, expires_at, expected)
-    }
-    fn delete<'a>(
-        &'a self,
-        key: &'a str,
-        expected: Expected<Version>,
-    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.0.delete(key, expected)
-    }
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
-        self.0.list(prefix)
-    }
+    passed_on!(0: get, put, delete, list);
+
     fn lock<'a>(&'a self, _: &'a str, _: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
         Box::pin(async {
             let lease = Lease::new();

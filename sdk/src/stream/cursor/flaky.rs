@@ -1,16 +1,13 @@
 //! A store for tests that fails.
 #![allow(clippy::unwrap_used)]
 
-use std::{
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use crate::{
-    store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
+    store::{Expected, MemoryStore, Store, StoreError, Version, passed_on},
     xrpc::BoxFuture,
 };
 
@@ -33,9 +30,7 @@ pub(crate) enum Outcome {
 }
 
 impl Store for Flaky {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.store.get(key)
-    }
+    passed_on!(store: get, delete, list, lock);
 
     fn put<'a>(
         &'a self,
@@ -60,21 +55,5 @@ impl Store for Flaky {
                 }
             }
         })
-    }
-
-    fn delete<'a>(
-        &'a self,
-        key: &'a str,
-        expected: Expected<Version>,
-    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.store.delete(key, expected)
-    }
-
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
-        self.store.list(prefix)
-    }
-
-    fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
-        self.store.lock(key, wait)
     }
 }

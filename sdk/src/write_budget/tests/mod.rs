@@ -18,7 +18,7 @@ use tokio::{task::JoinSet, time::Instant};
 use super::WriteBudget;
 use crate::{
     api::com::atproto::repo::{ComAtprotoRepo, apply_writes, create_record, delete_record},
-    store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
+    store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version, passed_on},
     types::{Did, Nsid, RecordKey, Unknown},
     xrpc::{
         BoxFuture, ByteStream, CallSettings, Error, Pacing as _, Request, Transport, TransportError,
@@ -384,6 +384,8 @@ struct Counting {
 }
 
 impl Store for Counting {
+    passed_on!(inner: delete, list, lock);
+
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         self.gets.fetch_add(1, Relaxed);
         self.inner.get(key)
@@ -400,19 +402,6 @@ impl Store for Counting {
             return Box::pin(async { Err(StoreError::Conflict) });
         }
         self.inner.put(key, value, expires_at, expected)
-    }
-    fn delete<'a>(
-        &'a self,
-        key: &'a str,
-        expected: Expected<Version>,
-    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.inner.delete(key, expected)
-    }
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
-        self.inner.list(prefix)
-    }
-    fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
-        self.inner.lock(key, wait)
     }
 }
 

@@ -9,7 +9,9 @@ use std::{
 };
 
 use crate::{
-    store::{Entry, Expected, Lease, MemoryStore, RenewLease, Store, StoreError, StoreLock, Version},
+    store::{
+        Entry, Expected, Lease, MemoryStore, RenewLease, Store, StoreError, StoreLock, Version, passed_on,
+    },
     xrpc::BoxFuture,
 };
 
@@ -74,9 +76,8 @@ impl RenewLease for NotRenewed {
 }
 
 impl Store for Flaky {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.inner.get(key)
-    }
+    passed_on!(inner: get, list);
+
     fn put<'a>(
         &'a self,
         key: &'a str,
@@ -112,9 +113,6 @@ impl Store for Flaky {
             }
             self.inner.delete(key, expected).await
         })
-    }
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
-        self.inner.list(prefix)
     }
     fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
         if let Some(lease) = self.control.lease.lock().unwrap().clone() {
