@@ -343,8 +343,18 @@ pub(crate) const POSTGRES_SWEEP: Duration = seconds(5);
 pub(crate) const REDIS_CONNECT: Duration = seconds(4);
 /// For a response of Redis.
 pub(crate) const REDIS_ANSWER: Duration = seconds(10);
+/// How long an operation waits for Redis to move its keys to another node, or to load them.
+pub(crate) const REDIS_TRY_AGAIN: Duration = seconds(8);
+/// The wait between two attempts in that time, without jitter of up to the same.
+pub(crate) const REDIS_TRY_AGAIN_PAUSE: Duration = millis(200);
 /// The longest wait between two attempts to connect to Redis.
 pub(crate) const REDIS_RECONNECT: Duration = seconds(2);
+
+/// How long an entry is kept that has expired, in case it was the clock that was wrong.
+pub(crate) const EXPIRED_KEPT: Duration = days(1);
+/// If the clocks of a process and of its database are further apart, ends are moved by that: whoever counts by whole seconds is
+/// always some of them apart.
+pub(crate) const CLOCKS_APART: Duration = seconds(30);
 
 // Lifetimes of assertions and cookies, and of tokens without one.
 
@@ -423,7 +433,13 @@ mod tests {
     fn a_store_reports_its_error_before_it_times_out() {
         assert!(POSTGRES_OPERATION < STORE_OPERATION);
         assert!(REDIS_CONNECT + REDIS_ANSWER < STORE_OPERATION);
+        assert!(REDIS_TRY_AGAIN + REDIS_TRY_AGAIN_PAUSE * 2 < REDIS_ANSWER);
         assert!(SQLITE_OPEN < STORE_OPERATION && FILE_LOCK < STORE_OPERATION);
+    }
+
+    #[test]
+    fn clocks_that_are_apart_do_not_end_what_is_short() {
+        assert!(CLOCKS_APART * 10 < SIGN_IN && CLOCKS_APART < EXPIRED_KEPT);
     }
 
     #[test]
@@ -467,6 +483,8 @@ mod tests {
         // Points can be taken for half of its time.
         assert!(BUDGET_LEASE / 2 >= SESSION_CALL.max(PLAIN_CALL));
         assert!(BUDGET_POLL < BUDGET_LOOK && BUDGET_LOOK < LONGEST_BUDGET_WAIT);
+        // Others may take it for ended by so much too early.
+        assert!(CLOCKS_APART <= BUDGET_LEASE / 4);
         assert!(LONGEST_BUDGET_WAIT > Duration::from_secs(3600) && LONGEST_BUDGET_WAIT < BUDGET_KEPT);
     }
 
