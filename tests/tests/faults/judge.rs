@@ -180,7 +180,8 @@ fn judge_refreshes(evidence: &Evidence, chains: &[Chain], verdict: &mut Verdict)
                 verdict.early += 1;
                 verdict.breaches.push(format!("a token was replaced after {age:?}: {attempt:?}"));
             }
-            fresh_since = attempt.ended;
+            // Where in between its lifetime begins, nobody can know.
+            fresh_since = attempt.began;
         }
     }
 }

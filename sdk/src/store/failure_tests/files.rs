@@ -138,6 +138,38 @@ async fn works_on_a_disk_that_can_only_be_read() {
     }
 }
 
+/// As when a disk is not mounted for a while.
+#[tokio::test]
+async fn a_folder_that_has_gone_is_reported_and_not_made_anew() {
+    let outer = tempfile::tempdir().unwrap();
+    let (folder, away) = (outer.path().join("data"), outer.path().join("away"));
+    fs::create_dir(&folder).unwrap();
+    for store in stores(&folder) {
+        let version = store.put("session/a", b"old", None, Expected::Any).await.unwrap();
+        let held = store.lock("session/held", SOON).await.unwrap();
+        fs::rename(&folder, &away).unwrap();
+        let error = store.lock("session/a", SOON).await.unwrap_err();
+        assert!(matches!(error, StoreError::File { .. }), "{error:?}");
+        drop(held);
+        assert!(!folder.exists());
+        fs::rename(&away, &folder).unwrap();
+        assert_kept(&*store, "session/a", b"old", version).await;
+        drop(store.lock("session/a", SOON).await.unwrap());
+        drop(store.lock("session/held", SOON).await.unwrap());
+    }
+    let store = FileStore::open(folder.join("sessions.json")).unwrap();
+    fs::rename(&folder, &away).unwrap();
+    for error in [
+        store.get("session/a").await.unwrap_err(),
+        store.list("").await.unwrap_err(),
+        store.put("session/a", b"new", None, Expected::Any).await.unwrap_err(),
+        store.delete("session/a", Expected::Any).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, StoreError::File { .. }), "{error:?}");
+    }
+    assert!(!folder.exists());
+}
+
 /// As on a full disk, without a file system of its own: no file may become large.
 #[cfg(target_os = "linux")]
 #[test]
