@@ -153,7 +153,11 @@ async fn x6_a_pds_forwards_the_calls_of_applications_to_the_services_of_a_client
     // Without a service, this PDS forwards everything to an AppView, which is not there.
     for nsid in [&things, &convos] {
         let error = client.get(nsid, &json!({})).without_proxy().without_retry().await.unwrap_err();
-        assert_eq!(error.response().and_then(|it| it.name.as_deref()), Some("UpstreamFailure"), "{nsid}: {error}");
+        assert_eq!(
+            error.response().and_then(|it| it.name.as_deref()),
+            Some("UpstreamFailure"),
+            "{nsid}: {error}"
+        );
     }
 
     let ((app, app_service), (chat, chat_service)) = (service("example").await, service("bsky_chat").await);
