@@ -228,3 +228,21 @@ fn settings_show_no_header() {
     let settings = CallSettings::new().header("authorization", "Bearer hunter2");
     assert!(!format!("{settings:?}").contains("hunter2"));
 }
+
+#[cfg(feature = "stream")]
+#[tokio::test(start_paused = true)]
+async fn streams_begin_with_the_headers_of_their_client() {
+    let (client, transport) = Remembering::client(true);
+    let client = client.header("x-example", "1").header("connection", "close").labelers([did()]);
+    let _ = client.com_atproto_sync().subscribe_repos().stream().next().await;
+    assert_eq!(transport.last("x-example").as_deref(), Some("1"));
+    assert_eq!(transport.last("connection").as_deref(), Some("Upgrade"), "or there would be no stream");
+    assert_eq!(transport.last("atproto-accept-labelers"), None);
+
+    let (client, transport) = Remembering::client(true);
+    let client = client.header("not a name", "1");
+    let mut stream = client.com_atproto_sync().subscribe_repos().stream();
+    let error = stream.next().await.unwrap().unwrap_err();
+    assert!(crate::report::with_causes(&error).to_string().contains("`not a name`"), "{error:?}");
+    assert!(transport.headers.lock().unwrap().is_empty());
+}
