@@ -87,6 +87,7 @@
 //! | `archive` | copies of whole accounts: repository and blobs |
 //! | `lexicon` | published lexicons: finding them, with proof |
 //! | `sync` | the stream of all repositories, verified |
+//! | `axum` | sign-in for web sites on axum |
 //!
 //! # Errors
 //!
