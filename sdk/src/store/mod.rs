@@ -32,8 +32,8 @@
 //! Every write moves the end. What has expired is absent, and is removed by later writes.
 //!
 //! `PostgresStore` and `RedisStore` judge that by the clock of their server, so a machine whose clock is wrong neither misses
-//! sessions nor removes those of others. The other stores use the clock of their machine; `FileStore` and `SqliteStore` keep what
-//! has expired for another day, in which a clock that was ahead can be corrected.
+//! sessions nor removes those of others. The other stores use the clock of their machine. Files and tables keep what has expired
+//! for another day, in which a clock that was ahead can be corrected.
 //!
 //! # When a store fails
 //!
