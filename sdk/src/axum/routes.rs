@@ -89,14 +89,25 @@ impl WebAuth {
                 let ending: Vec<SessionId> = match (fields.all, &fields.did) {
                     (true, _) => sessions.all(),
                     (false, Some(did)) => {
-                        let ending = Did::new(did).map(|did| sessions.of(&did)).unwrap_or_default();
-                        if ending.is_empty() {
+                        let did = Did::new(did).ok();
+                        let ending = did.as_ref().map(|did| sessions.of(did)).unwrap_or_default();
+                        let has_ended = sessions.active().is_some_and(|id| {
+                            sessions.has_ended(id) && did.is_some_and(|did| did == *id.did())
+                        });
+                        if ending.is_empty() && !has_ended {
                             return self.error(&WebError::UnknownAccount);
                         }
                         ending
                     }
                     (false, None) => sessions.active().map(|id| sessions.of(id.did())).unwrap_or_default(),
                 };
+                // The user is done with the active account, if that is the one.
+                if sessions
+                    .active()
+                    .is_some_and(|id| fields.did.as_ref().is_none_or(|did| did == id.did().as_str()))
+                {
+                    sessions.forget_ended();
+                }
                 let mut failed = None;
                 for (id, ended) in self.end_all(&ending).await {
                     // If the store fails, the session stays in the browser so that the user can try again.
