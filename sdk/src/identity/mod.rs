@@ -23,8 +23,9 @@
 //! # Untrusted servers
 //!
 //! A handle or a DID document makes the resolver connect to hosts that anybody can choose. It therefore accepts only
-//! https and public addresses, checks addresses after name resolution, and limits redirects, time and size. It uses no proxy
-//! unless you [name one](ResolverBuilder::proxy), which then has to check the addresses that names resolve to.
+//! https and public addresses, checks addresses after name resolution, and limits redirects, time and size, and how much
+//! is fetched at once, in all and from one domain. It uses no proxy unless you [name one](ResolverBuilder::proxy), which
+//! then has to check the addresses that names resolve to.
 
 mod address;
 mod builder;
@@ -38,6 +39,7 @@ mod error;
 pub mod fuzzing;
 mod handle;
 pub(crate) mod http;
+mod places;
 mod syntax;
 #[cfg(test)]
 mod tests;
