@@ -1,6 +1,6 @@
 //! The errors of identity resolution.
 
-use super::http::FetchError;
+use super::fetch_error::FetchError;
 use crate::{
     report::with_causes,
     server_text,

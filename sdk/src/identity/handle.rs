@@ -7,7 +7,8 @@ use futures_util::future::{Either, select};
 use super::{
     dns::{DidRecords, DidRecordsError},
     error::{IdentityError, excerpt},
-    http::{FetchError, UntrustedHttp},
+    fetch_error::FetchError,
+    http::UntrustedHttp,
     syntax::{parse_did, parse_origin},
 };
 use crate::types::{Did, Handle};

@@ -34,6 +34,7 @@ mod did;
 mod did_document;
 pub(crate) mod dns;
 mod error;
+mod fetch_error;
 #[cfg(all(fuzzing, feature = "axum"))]
 #[allow(missing_docs)]
 pub mod fuzzing;
@@ -49,8 +50,8 @@ use std::{sync::Arc, time::Duration};
 pub use builder::ResolverBuilder;
 pub use did_document::{DidDocument, Service, VerificationMethod};
 pub use error::IdentityError;
+pub use fetch_error::FetchError;
 pub use handle::HandleResolver;
-pub use http::FetchError;
 
 use crate::{
     report::with_causes,
