@@ -207,6 +207,10 @@ pub(crate) const REPAIR_FORGOTTEN: Duration = seconds(3600);
 
 /// For fetching a document from an untrusted host, including redirects and the body.
 pub(crate) const FETCH: Duration = seconds(15);
+/// How long a connection to an untrusted host stays open for the next document: a sign-in asks a server several times.
+pub(crate) const FETCH_IDLE: Duration = seconds(5);
+/// The same for the servers of accounts that have signed in, which anybody can have as well.
+pub(crate) const SESSION_IDLE: Duration = seconds(30);
 /// For looking up the addresses of a host, including the wait for a thread.
 pub(crate) const ADDRESS_LOOKUP: Duration = seconds(8);
 /// When a thread for address lookups ends that has nothing to do.
@@ -575,6 +579,11 @@ mod tests {
         assert!(SIGNER_CACHE + LONGEST_SIGNER_FAILED < SIGNER_KEPT);
         // A server that does not answer is waited for no longer than other servers, and not asked again at once.
         assert!(UNKNOWN_WEB_SIGNER <= SIGNER_RETRY && UNKNOWN_WEB_SIGNER < WEB_SIGNER && WEB_SIGNER < FETCH);
+    }
+
+    #[test]
+    fn connections_to_strangers_are_closed_before_those_of_sessions() {
+        assert!(FETCH_IDLE < FETCH && FETCH_IDLE < SESSION_IDLE && SESSION_IDLE < Duration::from_secs(90));
     }
 
     #[test]

@@ -394,6 +394,7 @@ impl<'a, C: SessionContext> Refresher<'a, C> {
     fn error_of(&self, failure: RefreshFailure, in_doubt: bool) -> SessionError {
         match failure.account {
             Some((problem, detail)) => SessionError::AccountUnavailable { problem, detail },
+            None if failure.lasts => SessionError::Unusable { source: failure.source },
             None => {
                 let steps = self.steps.join("; ");
                 SessionError::Unavailable { steps, in_doubt, source: failure.source }

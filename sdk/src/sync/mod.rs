@@ -109,7 +109,6 @@ mod batch;
 mod chain;
 mod check;
 mod core;
-mod domains;
 mod error;
 mod events;
 mod job;

@@ -84,6 +84,7 @@ impl<E: LexiconError> Error<E> {
             Self::Transport(TransportError::InvalidRequest { .. }) | Self::InvalidRequest(_) => {
                 ErrorKind::InvalidInput
             }
+            Self::Transport(TransportError::UnusableSession { .. }) => ErrorKind::Internal,
             Self::Transport(_) => ErrorKind::TryLater,
             Self::Decode(_) => ErrorKind::BadAnswer,
         }

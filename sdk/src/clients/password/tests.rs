@@ -90,7 +90,12 @@ async fn call(client: &PasswordClient) -> Result<(), Error> {
 }
 
 fn cause(error: &Error) -> &SessionError {
-    let Error::Transport(TransportError::Session { source, .. }) = error else { panic!("{error:?}") };
+    let Error::Transport(
+        TransportError::Session { source, .. } | TransportError::UnusableSession { source, .. },
+    ) = error
+    else {
+        panic!("{error:?}")
+    };
     source.downcast_ref().unwrap()
 }
 
