@@ -17,7 +17,7 @@ use tokio::{
     time::sleep,
 };
 
-/// One of so many commits is left out.
+/// One of so many commits is left out, beside those that have to be.
 const LEFT_OUT: i64 = 6;
 
 /// The proxy. Dropping it ends it.
@@ -30,7 +30,8 @@ pub(crate) struct GapProxy {
 struct State {
     pds: String,
     slow: Duration,
-    /// What is in a commit that is not left out.
+    /// What is in a commit that is left out, and in one that is not.
+    lost: &'static str,
     kept: &'static str,
     fetching: AtomicUsize,
     left_out: AtomicUsize,
@@ -46,12 +47,13 @@ impl Drop for Fetching<'_> {
 }
 
 impl GapProxy {
-    pub(crate) async fn before(pds: &str, slow: Duration, kept: &'static str) -> Self {
+    /// Commits with the path `lost` in them are left out, and those with `kept` are not.
+    pub(crate) async fn before(pds: &str, slow: Duration, lost: &'static str, kept: &'static str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let pds = pds.strip_prefix("http://").unwrap().to_owned();
         let (fetching, left_out) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let state = Arc::new(State { pds, slow, kept, fetching, left_out });
+        let state = Arc::new(State { pds, slow, lost, kept, fetching, left_out });
         let shared = Arc::clone(&state);
         let task = tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
@@ -131,9 +133,11 @@ impl State {
 
     fn leaves_out(&self, frame: &[u8]) -> bool {
         let is_commit = find(frame, b"#commit").is_some_and(|at| at < 40);
-        is_commit
-            && position(frame).is_some_and(|seq| seq % LEFT_OUT == 1)
-            && find(frame, self.kept.as_bytes()).is_none()
+        if !is_commit || find(frame, self.kept.as_bytes()).is_some() {
+            return false;
+        }
+        let is_lost = find(frame, self.lost.as_bytes()).is_some();
+        is_lost || position(frame).is_some_and(|seq| seq % LEFT_OUT == 1)
     }
 }
 

@@ -35,7 +35,8 @@ const KILLS: usize = 40;
 const COMMITS: usize = 120;
 /// How many events the consumer holds before it acknowledges the first of them.
 const HELD: usize = 3;
-/// The last record of each account.
+/// The last records of each account.
+pub(crate) const LAST_BUT_ONE: &str = "com.example.thing/before";
 pub(crate) const LAST: &str = "com.example.thing/last";
 const PDS: &str = "KILLED_VERIFIER_PDS";
 const PLC: &str = "KILLED_VERIFIER_PLC";
@@ -110,7 +111,7 @@ fn consumer_at(network: &Network, store: &str, log: &Path) -> Command {
     command
 }
 
-/// Creates, changes and deletes records, in so many commits, and then writes the last one.
+/// Creates, changes and deletes records, in so many commits, and then writes the last two.
 pub(crate) async fn program(pds: String, account: Account, seed: u64, commits: usize) {
     let client = PasswordClient::sign_in(&pds, account.handle.as_str(), &account.password).await.unwrap();
     let mut numbers = Numbers(seed);
@@ -138,10 +139,12 @@ pub(crate) async fn program(pds: String, account: Account, seed: u64, commits: u
             }
         }
     }
-    let record = Unknown::from_json(format!(r#"{{"$type":"{collection}"}}"#)).unwrap();
-    let key = RecordKey::new("last").unwrap();
-    let input = put_record::Input::new(account.did.clone(), collection, key, record);
-    client.com_atproto_repo().put_record(input).await.unwrap();
+    for key in [LAST_BUT_ONE, LAST] {
+        let record = Unknown::from_json(format!(r#"{{"$type":"{collection}"}}"#)).unwrap();
+        let key = RecordKey::new(key.rsplit_once('/').unwrap().1).unwrap();
+        let input = put_record::Input::new(account.did.clone(), collection.clone(), key, record);
+        client.com_atproto_repo().put_record(input).await.unwrap();
+    }
 }
 
 /// The repositories, as the log tells them: for each account its commits, by revision.
