@@ -66,7 +66,9 @@ async fn run(handle: Option<String>) -> Result<(), Report> {
 
 /// Signs in to the real network and lists posts.
 async fn with_browser(handle: &str) -> Result<(), Report> {
-    let oauth = OAuth::builder(ClientMetadata::loopback()).store(MemoryStore::new()).build()?;
+    // The smallest scope: reading records of repositories needs no permission.
+    let metadata = ClientMetadata::loopback().scope("atproto");
+    let oauth = OAuth::builder(metadata).store(MemoryStore::new()).build()?;
     println!("Your browser will ask whether this program may access your account.");
     let signing_in = oauth.sign_in(handle).on_url(|url| println!("If it does not open, visit\n\n  {url}\n"));
     let client = signing_in.await?.client;

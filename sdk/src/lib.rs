@@ -87,6 +87,7 @@
 //! | `archive` | copies of whole accounts: repository and blobs |
 //! | `lexicon` | published lexicons: finding them, with proof |
 //! | `sync` | the stream of all repositories, verified |
+//! | `axum` | sign-in for web sites on axum |
 //!
 //! # Errors
 //!
@@ -126,6 +127,29 @@
 //! # async fn example(password: &str) -> Result<(), Box<dyn std::error::Error>> {
 //! let bot = PasswordClient::sign_in_as("bot.example.com", password).await?;
 //! let bot = bot.timeout(Duration::from_secs(10)).max_response_size(1 << 20).pacing(WriteBudget::new());
+//! # Ok(()) }
+//! # }
+//! ```
+//!
+//! # Services, labelers and headers
+//!
+//! The account's own server forwards the calls of applications to a service, which it chooses unless the call names one. A client
+//! can have a service for all such calls or for those of a namespace, labelers whose labels every answer should have, and headers;
+//! a single call can have others. What is about the account and its repository is never forwarded, and chats are found without
+//! being told; see [`xrpc::CallSettings`].
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "client", feature = "app-bsky"))]
+//! # mod example {
+//! use atproto_sdk::{PasswordClient, did, xrpc::{Labeler, services}};
+//!
+//! # async fn example(client: PasswordClient) -> Result<(), Box<dyn std::error::Error>> {
+//! let client = client
+//!     .proxy(services::BLUESKY)
+//!     .labelers([Labeler::redacting(did!("did:plc:ar7c4by46qjdydhdevvrndac"))])
+//!     .header("accept-language", "pt-BR, en");
+//! let timeline = client.app_bsky_feed().get_timeline().await?;
+//! # let _ = timeline;
 //! # Ok(()) }
 //! # }
 //! ```

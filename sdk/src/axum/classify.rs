@@ -340,6 +340,7 @@ convert! {
         UpdateProfileError::NotSignedIn => Class::of(Kind::Internal),
         UpdateProfileError::Read(source) => of_call(source),
         UpdateProfileError::Write(source) => of_call(source),
+        UpdateProfileError::NoVersion => Class::of(Kind::BadAnswer),
         UpdateProfileError::Contended => Class::of(Kind::TryLater),
     };
     PreferencesError: |error| match error {

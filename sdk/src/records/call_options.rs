@@ -48,6 +48,22 @@ macro_rules! call_options {
             self.$change(|call| call.proxy(service))
         }
 
+        /// Does not have the call forwarded, as [`Call::without_proxy`]. Calls of `com.atproto.repo` never are, unless by
+        /// [`proxy`](Self::proxy).
+        ///
+        /// ```no_run
+        /// use atproto_sdk::{PublicClient, api::app::bsky::actor::profile::Profile, handle, record_key};
+        ///
+        /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+        /// let profiles = client.records_of::<Profile>(handle!("alice.example.com"));
+        /// let profile = profiles.get(&record_key!("self")).without_proxy().await?;
+        /// println!("{:?}", profile.value.display_name);
+        /// # Ok(()) }
+        /// ```
+        pub fn without_proxy(self) -> Self {
+            self.$change(Call::without_proxy)
+        }
+
         /// Requests the labels of these labelers, as [`Call::labelers`].
         ///
         /// ```no_run

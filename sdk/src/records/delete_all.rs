@@ -14,7 +14,7 @@ use crate::{
     api::com::atproto::repo::{delete_record, list_records},
     server_text::{SHORT, excerpt},
     types::{AtIdentifier, AtUri, Nsid, Record, RecordKey},
-    xrpc::{Call, Caller, Error, ErrorKind, ErrorResponse},
+    xrpc::{self, Call, Caller, Error, ErrorKind, ErrorResponse},
 };
 
 /// How many records are deleted by one call.
@@ -94,13 +94,14 @@ impl<'c, R: Record> Records<'c, R> {
         let params = list_records::Params::new(self.repo.clone(), R::collection()).limit(100);
         let call = Call::<list_records::ListRecords>::new(self.caller, params, ());
         let deleting = Deleting {
-            pages: Box::pin(call.with_problem(self.problem.clone()).pages()),
+            listing: Box::pin(xrpc::entries(call.with_problem(self.problem.clone()))),
             caller: self.caller,
             repo: self.repo.clone(),
             collection: R::collection(),
             budget: budget_for(self.caller),
             listed: Vec::new(),
             odd: VecDeque::new(),
+            failure: None,
             total: 0,
             ended: false,
         };
@@ -116,11 +117,12 @@ impl<'c, R: Record> Records<'c, R> {
     }
 }
 
-type Pages<'c> =
-    Pin<Box<dyn Stream<Item = Result<list_records::Output, Error<list_records::Error>>> + Send + 'c>>;
+type Listing<'c> = Pin<
+    Box<dyn Stream<Item = Result<VecDeque<list_records::Record>, Error<list_records::Error>>> + Send + 'c>,
+>;
 
 struct Deleting<'c> {
-    pages: Pages<'c>,
+    listing: Listing<'c>,
     caller: Caller<'c>,
     repo: AtIdentifier,
     collection: Nsid,
@@ -129,6 +131,8 @@ struct Deleting<'c> {
     listed: Vec<(AtUri, RecordKey)>,
     /// What was listed beside them, and has not been reported.
     odd: VecDeque<AtUri>,
+    /// Why it ends, reported once everything that was done before has been.
+    failure: Option<DeleteAllError>,
     total: usize,
     /// There are no further pages.
     ended: bool,
@@ -137,45 +141,40 @@ struct Deleting<'c> {
 impl Deleting<'_> {
     /// Deletes some of the records. `None` if there are no more.
     async fn next(&mut self) -> Option<Result<Deleted, DeleteAllError>> {
-        if let Err(error) = self.list().await {
-            return Some(Err(DeleteAllError::List(error)));
-        }
+        self.list().await;
         // In front of the call, so that whoever does not go on has deleted nothing that was listed beside it.
         if let Some(uri) = self.odd.pop_front() {
             let (collection, repo) = (self.collection.clone(), self.repo.clone());
             return Some(Err(DeleteAllError::Unexpected { uri, collection, repo }));
         }
-        if self.listed.is_empty() {
-            return None;
-        }
-        let (uris, rkeys): (Vec<AtUri>, Vec<RecordKey>) =
-            std::mem::take(&mut self.listed).into_iter().unzip();
-        if let Err(error) = self.delete(&uris, rkeys).await {
-            return Some(Err(error));
+        let uris = if self.listed.is_empty() { Vec::new() } else { self.delete().await };
+        if uris.is_empty() {
+            return self.failure.take().map(Err);
         }
         self.total += uris.len();
         Some(Ok(Deleted { uris, total: self.total }))
     }
 
     /// Lists until there is enough for a call, once everything of before is done.
-    async fn list(&mut self) -> Result<(), Error<list_records::Error>> {
+    async fn list(&mut self) {
         if !self.listed.is_empty() || !self.odd.is_empty() {
-            return Ok(());
+            return;
         }
-        while !self.ended && self.listed.len() + self.odd.len() < BATCH {
-            match self.pages.next().await {
-                Some(page) => {
-                    for record in page?.records {
+        while !self.ended && self.failure.is_none() && self.listed.len() + self.odd.len() < BATCH {
+            match self.listing.next().await {
+                Some(Ok(records)) => {
+                    for record in records {
                         match self.key(&record.uri) {
                             Some(rkey) => self.listed.push((record.uri, rkey)),
                             None => self.odd.push_back(record.uri),
                         }
                     }
                 }
+                // What has been listed before is deleted all the same.
+                Some(Err(error)) => self.failure = Some(DeleteAllError::List(error)),
                 None => self.ended = true,
             }
         }
-        Ok(())
     }
 
     /// The key of something that was listed, if it is a record of the collection in the repository.
@@ -197,28 +196,41 @@ impl Deleting<'_> {
             }
     }
 
-    async fn delete(&mut self, uris: &[AtUri], rkeys: Vec<RecordKey>) -> Result<(), DeleteAllError> {
+    /// Deletes what was listed, and returns what is certainly deleted: everything, unless there is a failure.
+    async fn delete(&mut self) -> Vec<AtUri> {
+        let (mut uris, rkeys): (Vec<AtUri>, Vec<RecordKey>) =
+            std::mem::take(&mut self.listed).into_iter().unzip();
         let mut writes = Writes::new(self.caller, self.repo.clone()).with_budget(self.budget.clone());
         for rkey in &rkeys {
             writes.delete_in(self.collection.clone(), rkey.clone());
         }
-        let Err(error) = writes.send().await else { return Ok(()) };
-        if !error.source.response().is_some_and(is_about_the_writes) {
-            return Err(DeleteAllError::Delete(Box::new(error)));
+        let Err(error) = writes.send().await else { return uris };
+        let mut done = error.done.len();
+        if error.source.response().is_some_and(is_about_the_writes) {
+            // If one of the records is gone by now, the server refuses all of them. Deleting a single record that is gone does
+            // nothing, so this is the same in the end.
+            while let (Some(uri), Some(rkey)) = (uris.get(done), rkeys.get(done)) {
+                if let Err(source) = self.delete_one(rkey).await {
+                    self.failure = Some(DeleteAllError::DeleteOne { uri: uri.clone(), source });
+                    break;
+                }
+                done += 1;
+            }
+        } else {
+            self.failure = Some(DeleteAllError::Delete(Box::new(error)));
         }
-        // If one of the records is gone by now, the server refuses all of them. Deleting a single record that is gone does
-        // nothing, so this is the same in the end.
-        for (uri, rkey) in uris.iter().zip(rkeys) {
-            let input = delete_record::Input::new(self.repo.clone(), self.collection.clone(), rkey);
-            let call =
-                Call::<delete_record::DeleteRecord>::new(self.caller, delete_record::Params::new(), input);
-            let call = match &self.budget {
-                Some(budget) => call.pacing(budget.clone()),
-                None => call,
-            };
-            call.await.map_err(|source| DeleteAllError::DeleteOne { uri: uri.clone(), source })?;
-        }
-        Ok(())
+        uris.truncate(done);
+        uris
+    }
+
+    async fn delete_one(&mut self, rkey: &RecordKey) -> Result<(), Error<delete_record::Error>> {
+        let input = delete_record::Input::new(self.repo.clone(), self.collection.clone(), rkey.clone());
+        let call = Call::<delete_record::DeleteRecord>::new(self.caller, delete_record::Params::new(), input);
+        let call = match &self.budget {
+            Some(budget) => call.pacing(budget.clone()),
+            None => call,
+        };
+        call.await.map(|_| ())
     }
 }
 
@@ -231,7 +243,7 @@ type Progress<'c> = Pin<Box<dyn Stream<Item = Result<Deleted, DeleteAllError>> +
 
 /// The progress of deleting all records of a type, as a stream; made by [`Records::delete_all`].
 ///
-/// It ends after the first error, unless that is [`DeleteAllError::Unexpected`], which is about one entry only: the others are
+/// What was deleted before an error is reported before it. The stream ends after the first error, unless that is [`DeleteAllError::Unexpected`], which is about one entry only: the others are
 /// deleted if the stream is polled further.
 #[must_use = "nothing is deleted until this is polled"]
 pub struct DeleteAll<'c>(Progress<'c>);

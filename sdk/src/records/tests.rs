@@ -1,6 +1,9 @@
 //! Many writes at once, over a transport that answers what a test says.
 #![allow(clippy::unwrap_used)]
 
+mod deleting;
+mod dropped;
+
 use std::{
     collections::BTreeSet,
     sync::{
@@ -58,6 +61,10 @@ struct State {
     fails: Mutex<Vec<(usize, Answer)>>,
     /// The points that are left of the next hours, if the server counts them.
     points: Mutex<Option<u64>>,
+    /// In how many seconds there are more points. Zero for longer than anybody waits.
+    reset: AtomicUsize,
+    /// How many calls of `deleteRecord` there are before they are refused.
+    deletes_until: Mutex<Option<usize>>,
     /// After so many calls of `applyWrites`, the next gets no answer. Zero for never.
     stalls_at: AtomicUsize,
 }
@@ -112,6 +119,9 @@ impl State {
                 let results = self.results.lock().unwrap().clone().unwrap_or(results.into());
                 Ok((200, json!({"results": results})))
             }
+            "com.atproto.repo.deleteRecord" if *self.deletes_until.lock().unwrap() == Some(number) => {
+                refused(403, "Forbidden")
+            }
             "com.atproto.repo.deleteRecord" => {
                 let path =
                     format!("{}/{}", input["collection"].as_str().unwrap(), input["rkey"].as_str().unwrap());
@@ -152,11 +162,15 @@ impl State {
         *left = left
             .checked_sub(input["writes"].as_array().map_or(1, |writes| writes.iter().map(cost).sum()))
             .unwrap();
+        let reset = match self.reset.load(SeqCst) {
+            0 => 7200,
+            seconds => seconds,
+        };
         let named = [
             ("ratelimit-limit", 5000.to_string()),
             ("ratelimit-remaining", left.to_string()),
-            ("ratelimit-reset", "7200".to_owned()),
-            ("ratelimit-policy", "5000;w=7200".to_owned()),
+            ("ratelimit-reset", reset.to_string()),
+            ("ratelimit-policy", format!("5000;w={reset}")),
         ];
         named
             .into_iter()
@@ -644,8 +658,14 @@ async fn x13_nothing_is_sent_that_the_account_has_no_points_for() {
     state.records.lock().unwrap().extend(keys().take(5));
     *state.points.lock().unwrap() = Some(5 + 3);
     state.fails.lock().unwrap().push((0, refused(500, "InternalServerError")));
-    let error = client.delete_all::<Post>().next().await.unwrap().unwrap_err();
-    assert!(matches!(&error, DeleteAllError::DeleteOne { source, .. } if is_spent(source)), "{error:?}");
+    let mut deleting = client.delete_all::<Post>();
+    // What is deleted by then is told before the error.
+    let deleted = deleting.next().await.unwrap().unwrap();
+    assert_eq!((deleted.total, deleted.uris.len()), (3, 3));
+    let error = deleting.next().await.unwrap().unwrap_err();
+    let DeleteAllError::DeleteOne { source, uri } = &error else { panic!("{error:?}") };
+    assert!(is_spent(source) && !deleted.uris.contains(uri), "{error:?}");
+    assert!(deleting.next().await.is_none());
     assert_eq!((state.calls("deleteRecord").len(), state.records.lock().unwrap().len()), (3, 2));
 }
 

@@ -64,7 +64,14 @@ pub(super) async fn open(
 ) -> Result<Opened, NoStream> {
     let key = new_key().map_err(NoStream::Failed)?;
     let offered = request.subprotocols.clone();
-    let headers = headers(request.headers, &key, &offered);
+    let settings = transport.settings();
+    if let Some(problem) = settings.problem() {
+        let problem = problem.to_string();
+        return Err(NoStream::Failed(TransportError::InvalidRequest { problem }));
+    }
+    let mut own = request.headers;
+    settings.add_headers(&mut own);
+    let headers = headers(own, &key, &offered);
     let outgoing = Request::new(Kind::Query, Arc::clone(&nsid))
         .with_query(request.query)
         .with_headers(headers)

@@ -6,7 +6,7 @@ use http::{HeaderMap, header::CONTENT_TYPE};
 
 use super::{
     Body, BoxFuture, ByteStream, Caller, DecodeError, Error, InvalidRequest, Method, Paginated, Params as _,
-    Procedure, Raw, Response, TransportResponse,
+    Procedure, Raw, Reached, Response, TransportResponse,
     body::decode_json,
     exchange::{Failure, Incoming, Outgoing, Reading, exchange},
     options::{CallOptions, call_options},
@@ -154,6 +154,12 @@ impl<'c, M: Method> Call<'c, M> {
         if let Some(problem) = problem {
             self.options.get_or_insert_default().report(problem);
         }
+        self
+    }
+
+    /// Notes there whether the call may have been processed.
+    pub(crate) fn reporting(mut self, reached: Reached) -> Self {
+        self.options.get_or_insert_default().reached = Some(reached);
         self
     }
 

@@ -16,9 +16,10 @@ use tracing::{Instrument as _, Span, field::Empty};
 
 use super::{
     Attempt, Backoff, BoxFuture, ByteStream, CallSettings, Caller, Deadline, DecodeError, ErrorResponse,
-    InvalidRequest, Kind, Outcome, PacedCall, Pacing, ReadError, Request, RequestBody, RetryPolicy,
+    InvalidRequest, Kind, Outcome, PacedCall, Pacing, Reached, ReadError, Request, RequestBody, RetryPolicy,
     TransportError, TransportResponse, Turn,
     call::{JSON, check_content_type},
+    defaults::complete,
     error::asked_wait,
     observed::ended,
     options::CallOptions,
@@ -93,7 +94,7 @@ pub(super) fn exchange<'c>(
     call: Outgoing,
     reading: Reading,
 ) -> BoxFuture<'c, Result<Incoming, Failure>> {
-    let (request, options) = prepared(call);
+    let (request, options) = prepared(caller, call);
     Box::pin(async move {
         let nsid = request.method().clone();
         let mut answer = if tracing::level_enabled!(tracing::Level::DEBUG) {
@@ -185,14 +186,19 @@ impl<'a> Policies<'a> {
 }
 
 /// The request of a call, without its deadline: that begins when the call is first polled.
-fn prepared(call: Outgoing) -> (Request, Option<Box<CallOptions>>) {
+fn prepared(caller: Caller<'_>, call: Outgoing) -> (Request, Option<Box<CallOptions>>) {
     let Outgoing { kind, nsid, mut query, body, content_type, accept, mut options } = call;
     let mut own_headers = HeaderMap::new();
+    let mut proxied = true;
     if let Some(options) = &mut options {
         options.add_to_query(&mut query);
         own_headers = std::mem::take(&mut options.headers);
+        proxied = !options.never_proxy;
     }
     let headers = headers(own_headers, content_type, accept);
+    let transport = caller.transport();
+    let is_signed_in = || transport.account().is_some();
+    let headers = complete(headers, transport.settings().defaults(), &nsid, proxied, is_signed_in);
     (Request::of_call(kind, nsid, query, headers, body), options)
 }
 
@@ -205,7 +211,8 @@ fn attempts(
     span: Span,
 ) -> impl Future<Output = Result<Incoming, Failure>> + Send {
     async move {
-        if let Some(problem) = options.as_mut().and_then(|options| options.problem.take()) {
+        let problem = options.as_mut().and_then(|options| options.problem.take());
+        if let Some(problem) = problem.or_else(|| caller.transport().settings().problem().cloned()) {
             return Err(Failure::Invalid(problem));
         }
         let (kind, nsid) = (request.kind(), request.method().clone());
@@ -237,12 +244,17 @@ fn attempts(
                 }
             };
             let again = if never_retry { None } else { request.try_clone() };
+            let reached = options.and_then(|it| it.reached.as_ref());
+            let before = reached.is_some_and(Reached::begin);
             let sending = caller.transport().send(request);
             let answer = if caller.transport().keeps_deadlines() {
                 sending.await
             } else {
                 deadline.until_boxed(sending).await.unwrap_or_else(|| Err(late(&nsid, deadline)))
             };
+            if let Some(reached) = reached {
+                reached.end(before, &answer);
+            }
             let waits = turn.end(answer.as_ref().ok());
             let answer = match answer {
                 Ok(response) if response.status.is_success() => {

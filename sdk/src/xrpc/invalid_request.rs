@@ -25,6 +25,15 @@ pub enum InvalidRequest {
         /// The invalid service.
         service: String,
     },
+    /// A client has been told to have calls forwarded that are in no namespace, or that only the account's own server can answer.
+    #[error(
+        "calls of `{namespace}` cannot be forwarded for a client: expected the beginning of an NSID like `app.bsky` or \
+         `app.bsky.feed`, and none of what only the account's own server does, like `com.atproto.repo`"
+    )]
+    Namespace {
+        /// What was named, truncated to 200 characters.
+        namespace: String,
+    },
     /// The input cannot be serialized as JSON.
     #[error("the input of {nsid} cannot be serialized as JSON: {problem}")]
     Input {

@@ -5,6 +5,8 @@ mod body;
 mod call;
 pub(crate) mod challenge;
 mod deadline;
+#[cfg(feature = "client")]
+mod defaults;
 mod error;
 mod error_kind;
 #[cfg(feature = "client")]
@@ -21,12 +23,15 @@ mod pacing;
 #[cfg(feature = "client")]
 mod pages;
 mod query_string;
+#[cfg(feature = "client")]
+mod reached;
 mod request;
 mod response;
 #[cfg(feature = "client")]
 mod retry;
 #[cfg(feature = "client")]
 pub(crate) mod service;
+pub mod services;
 #[cfg(feature = "client")]
 mod settings;
 pub(crate) mod subscription;
@@ -54,11 +59,17 @@ pub use method::{Kind, LexiconError, Method, NoError, Paginated, Params, Procedu
 pub use options::Labeler;
 #[cfg(feature = "stream")]
 pub(crate) use options::insert_header;
+#[cfg(feature = "bsky")]
+pub(crate) use options::with_those_of_client;
 #[cfg(feature = "client")]
 pub use pacing::{PacedCall, Pacing, Turn};
 #[cfg(feature = "client")]
+pub(crate) use pages::entries;
+#[cfg(feature = "client")]
 pub use pages::{items, pages};
 pub use query_string::QueryString;
+#[cfg(feature = "client")]
+pub(crate) use reached::Reached;
 pub use request::Request;
 pub use response::Response;
 #[cfg(feature = "client")]

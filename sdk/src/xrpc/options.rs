@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Backoff, InvalidRequest, Pacing, QueryString, RetryPolicy};
+use super::{Backoff, InvalidRequest, Pacing, QueryString, Reached, RetryPolicy, defaults::service_header};
 use crate::{
     server_text::{SHORT, excerpt},
     types::Did,
@@ -50,6 +50,32 @@ impl Labeler {
     }
 }
 
+/// Names of headers. Looking for a text would be slower.
+pub(super) static PROXY: HeaderName = HeaderName::from_static("atproto-proxy");
+pub(super) static LABELERS: HeaderName = HeaderName::from_static("atproto-accept-labelers");
+
+/// These labelers, and those of a client that are not among them. A labeler that anybody wants to redact does so.
+#[cfg(feature = "bsky")]
+pub(crate) fn with_those_of_client(mut labelers: Vec<Labeler>, of_client: &[Labeler]) -> Vec<Labeler> {
+    for more in of_client {
+        match labelers.iter_mut().find(|labeler| labeler.did == more.did) {
+            Some(known) => known.redact |= more.redact,
+            None => labelers.push(more.clone()),
+        }
+    }
+    labelers
+}
+
+/// The value of the header for these labelers.
+pub(super) fn labelers_header(labelers: &[Labeler]) -> Result<HeaderValue, InvalidRequest> {
+    let refuse = |did: &str| InvalidRequest::Labeler { did: excerpt(did, SHORT) };
+    if let Some(Labeler { did, .. }) = labelers.iter().find(|labeler| !labeler.did.is_valid()) {
+        return Err(refuse(did.as_str()));
+    }
+    let list = labelers.iter().map(Labeler::to_string).collect::<Vec<_>>().join(", ");
+    HeaderValue::try_from(&list).map_err(|_| refuse(&list))
+}
+
 impl From<Did> for Labeler {
     fn from(did: Did) -> Self {
         Self::new(did)
@@ -75,39 +101,42 @@ pub(super) struct CallOptions {
     pub(super) retry: Option<Arc<dyn RetryPolicy>>,
     pub(super) backoff: Option<Arc<dyn Backoff>>,
     pub(super) pacing: Option<Option<Arc<dyn Pacing>>>,
+    /// Without the service that the client forwards such calls to.
+    pub(super) never_proxy: bool,
+    /// Who wants to know whether the call may have been processed.
+    pub(super) reached: Option<Reached>,
     pub(super) problem: Option<InvalidRequest>,
 }
 
 impl CallOptions {
     /// A header of the caller, which can be a credential whatever its name is.
     pub(super) fn header(&mut self, name: &str, value: &str) {
-        self.add(name, value, true);
-    }
-
-    fn add(&mut self, name: &str, value: &str, sensitive: bool) {
-        if let Err(problem) = insert_header(&mut self.headers, name, value, sensitive) {
+        if let Err(problem) = insert_header(&mut self.headers, name, value, true) {
             self.report(problem);
         }
     }
 
     pub(super) fn proxy(&mut self, service: &str) {
-        let valid = service.split_once('#').is_some_and(|(did, id)| {
-            Did::new(did).is_ok() && !id.is_empty() && id.bytes().all(|c| c.is_ascii_graphic())
-        });
-        if valid {
-            self.add("atproto-proxy", service, false);
-        } else {
-            self.report(InvalidRequest::Service { service: excerpt(service, SHORT) });
+        match service_header(service) {
+            Ok(service) => {
+                self.headers.insert(PROXY.clone(), service);
+            }
+            Err(problem) => self.report(problem),
         }
     }
 
+    pub(super) fn without_proxy(&mut self) {
+        self.headers.remove(&PROXY);
+        self.never_proxy = true;
+    }
+
     pub(super) fn labelers(&mut self, labelers: impl Iterator<Item = Labeler>) {
-        let labelers: Vec<Labeler> = labelers.collect();
-        if let Some(Labeler { did, .. }) = labelers.iter().find(|labeler| !labeler.did.is_valid()) {
-            return self.report(InvalidRequest::Labeler { did: excerpt(did.as_str(), SHORT) });
+        match labelers_header(&labelers.collect::<Vec<_>>()) {
+            Ok(labelers) => {
+                self.headers.insert(LABELERS.clone(), labelers);
+            }
+            Err(problem) => self.report(problem),
         }
-        let list: Vec<String> = labelers.iter().map(Labeler::to_string).collect();
-        self.add("atproto-accept-labelers", &list.join(", "), false);
     }
 
     pub(super) fn query_param(&mut self, name: &str, value: &dyn fmt::Display) {
@@ -171,13 +200,32 @@ macro_rules! call_options {
         }
 
         /// Asks the server to [forward the call](https://atproto.com/specs/xrpc#service-proxying) to another service, such as
-        /// `did:web:api.example.com#example`.
+        /// `did:web:api.example.com#example`. [`services`](crate::xrpc::services) has some; a client can have one for many calls,
+        /// see [`CallSettings::proxy`](crate::xrpc::CallSettings::proxy).
         pub fn proxy(mut self, service: &str) -> Self {
             self.options.get_or_insert_default().proxy(service);
             self
         }
 
-        /// Requests the labels of these [labelers](https://atproto.com/specs/label).
+        /// Leaves it to the account's own server what to do with the call: it is not forwarded to a service that the client has
+        /// for such calls.
+        ///
+        /// ```no_run
+        /// use atproto_sdk::{PasswordClient, api::app::bsky::actor::get_profile, handle, xrpc::services};
+        ///
+        /// # async fn example(client: PasswordClient) -> Result<(), Box<dyn std::error::Error>> {
+        /// let client = client.proxy(services::BLUESKY);
+        /// let params = get_profile::Params::new(handle!("alice.example.com"));
+        /// let profile = client.app_bsky_actor().get_profile(params).without_proxy().await?;
+        /// # let _ = profile;
+        /// # Ok(()) }
+        /// ```
+        pub fn without_proxy(mut self) -> Self {
+            self.options.get_or_insert_default().without_proxy();
+            self
+        }
+
+        /// Requests the labels of these [labelers](https://atproto.com/specs/label), instead of those of the client.
         pub fn labelers<L: Into<$crate::xrpc::Labeler>>(
             mut self,
             labelers: impl IntoIterator<Item = L>,

@@ -149,6 +149,18 @@ where
     }))
 }
 
+/// Returns a stream of the entries of each page that has some, for what works with many at once. It ends like [`items`].
+pub(crate) fn entries<'c, M: Paginated>(
+    call: Call<'c, M>,
+) -> impl Stream<Item = Result<VecDeque<M::Item>, Error<M::Error>>> + Send + Unpin + 'c
+where
+    M::Input: Body<Sent = ()>,
+{
+    Box::pin(unfold(Listing::new(call), |mut listing| async move {
+        listing.entries().await.map(|entries| (entries, listing))
+    }))
+}
+
 /// Returns a stream of the entries of all pages.
 ///
 /// A page is fetched when the entries of the previous one have been consumed. A hundred empty pages in a row are an

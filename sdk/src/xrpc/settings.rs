@@ -9,8 +9,8 @@ use std::{
 use http::{HeaderMap, header::CONTENT_LENGTH};
 
 use super::{
-    Backoff, Deadline, ExponentialBackoff, Pacing, Request, RequestBody, RetryPolicy, StandardRetry,
-    body::DEFAULT_RESPONSE_SIZE,
+    Backoff, Deadline, ExponentialBackoff, InvalidRequest, Labeler, Pacing, Request, RequestBody,
+    RetryPolicy, StandardRetry, body::DEFAULT_RESPONSE_SIZE, defaults::Defaults,
 };
 use crate::limits;
 
@@ -30,6 +30,35 @@ use crate::limits;
 ///     .retry(StandardRetry::new().attempts(2));
 /// # let _ = settings;
 /// ```
+///
+/// # Services
+///
+/// The account's own server (its PDS) answers what is about the account and its repository, and forwards most other calls to a
+/// [service](https://atproto.com/specs/xrpc#service-proxying), which it chooses unless the call names one.
+/// [`proxy`](Self::proxy) names one for all calls of applications, [`proxy_for`](Self::proxy_for) for a namespace, and
+/// [`without_proxy_for`](Self::without_proxy_for) leaves a namespace to the server. The longest namespace counts that a method is
+/// in, and a single call can have [another service](super::Call::proxy) or [none](super::Call::without_proxy).
+///
+/// | methods | forwarded to |
+/// | --- | --- |
+/// | `com.atproto.repo`, `server`, `identity`, `sync`, `admin` | nothing: only the account's own server does that |
+/// | others of `com.atproto`; `tools.ozone` | the service that `proxy_for` has set for them; otherwise the server decides |
+/// | `chat.bsky` | the [chat of Bluesky](super::services::BLUESKY_CHAT) if there is an account, because the common servers do not do that by themselves; or what `proxy_for` has set |
+/// | all others | the service that `proxy_for` has set for them, or that of `proxy`; otherwise the server decides |
+///
+/// A service that is named needs a scope for itself, if scopes are granted for single methods: `rpc:app.bsky.feed.getTimeline`
+/// with the same service as `aud`.
+///
+/// ```
+/// use atproto_sdk::{did, xrpc::{CallSettings, services}};
+///
+/// let moderators = services::labeler(&did!("did:web:moderation.example.com"));
+/// let settings = CallSettings::new()
+///     .proxy(services::BLUESKY)
+///     .proxy_for("tools.ozone", &moderators)
+///     .proxy_for("com.atproto.moderation", &moderators);
+/// # let _ = settings;
+/// ```
 #[derive(Clone)]
 pub struct CallSettings {
     pub(crate) validates_input: bool,
@@ -40,6 +69,8 @@ pub struct CallSettings {
     pacing: Option<Arc<dyn Pacing>>,
     /// What paces many writes if there is no pacing: set with the first of them, and the same for all clones.
     writes: Option<Arc<OnceLock<Arc<dyn Pacing>>>>,
+    /// Most clients have none.
+    defaults: Option<Arc<Defaults>>,
 }
 
 static STANDARD: CallSettings = CallSettings::new();
@@ -57,6 +88,7 @@ impl CallSettings {
             backoff: None,
             pacing: None,
             writes: None,
+            defaults: None,
         }
     }
 
@@ -115,6 +147,115 @@ impl CallSettings {
     pub fn pacing(mut self, pacing: impl Pacing) -> Self {
         self.pacing = Some(Arc::new(pacing));
         self
+    }
+
+    /// Asks servers to forward calls to a service, such as [`services::BLUESKY`](super::services::BLUESKY): those of all namespaces
+    /// but `com.atproto`, `tools.ozone`, `chat.bsky` and those that have a service of their own, see [above](Self#services).
+    ///
+    /// If the service is not a DID with a fragment, every call fails with
+    /// [`InvalidRequest::Service`](super::InvalidRequest::Service) before it is sent.
+    ///
+    /// ```
+    /// use atproto_sdk::xrpc::CallSettings;
+    ///
+    /// let settings = CallSettings::new().proxy("did:web:appview.example.com#bsky_appview");
+    /// # let _ = settings;
+    /// ```
+    #[must_use]
+    pub fn proxy(self, service: &str) -> Self {
+        self.with_default(|defaults| defaults.proxy(service))
+    }
+
+    /// Asks servers to forward the calls of a namespace to a service, such as those of `chat.bsky` to another chat, see
+    /// [above](Self#services). A namespace is the beginning of an NSID, or a whole one.
+    ///
+    /// Every call fails with [`InvalidRequest::Service`](super::InvalidRequest::Service) or
+    /// [`InvalidRequest::Namespace`](super::InvalidRequest::Namespace) before it is sent if that is not possible.
+    ///
+    /// ```
+    /// use atproto_sdk::xrpc::CallSettings;
+    ///
+    /// let settings = CallSettings::new()
+    ///     .proxy_for("com.example.shop", "did:web:shop.example.com#shop")
+    ///     .proxy_for("com.example.shop.search", "did:web:search.example.com#search");
+    /// # let _ = settings;
+    /// ```
+    #[must_use]
+    pub fn proxy_for(self, namespace: &str, service: &str) -> Self {
+        self.with_default(|defaults| defaults.proxy_for(namespace, Some(service)))
+    }
+
+    /// Leaves it to servers where they forward the calls of a namespace, see [above](Self#services).
+    ///
+    /// ```
+    /// use atproto_sdk::xrpc::CallSettings;
+    ///
+    /// // This server knows where its chats are.
+    /// let settings = CallSettings::new().without_proxy_for("chat.bsky");
+    /// # let _ = settings;
+    /// ```
+    #[must_use]
+    pub fn without_proxy_for(self, namespace: &str) -> Self {
+        self.with_default(|defaults| defaults.proxy_for(namespace, None))
+    }
+
+    /// Requests the labels of these [labelers](https://atproto.com/specs/label) in all calls, instead of those that a service
+    /// chooses. A single call can [request others](super::Call::labelers). Servers accept twenty at most.
+    ///
+    /// ```
+    /// use atproto_sdk::{did, xrpc::{CallSettings, Labeler}};
+    ///
+    /// let bluesky = did!("did:plc:ar7c4by46qjdydhdevvrndac");
+    /// let own = did!("did:web:labeler.example.com");
+    /// let settings = CallSettings::new().labelers([Labeler::redacting(bluesky), own.into()]);
+    /// # let _ = settings;
+    /// ```
+    #[must_use]
+    pub fn labelers<L: Into<Labeler>>(self, labelers: impl IntoIterator<Item = L>) -> Self {
+        let labelers = labelers.into_iter().map(Into::into).collect();
+        self.with_default(|defaults| defaults.labelers(labelers))
+    }
+
+    /// Adds a header to all calls and to the requests that begin streams. One that a call has itself comes first, and so do
+    /// those about its body. A name or value that HTTP does not allow makes every call fail before it is sent.
+    ///
+    /// ```
+    /// use atproto_sdk::xrpc::CallSettings;
+    ///
+    /// let settings = CallSettings::new().header("accept-language", "pt-BR, en");
+    /// # let _ = settings;
+    /// ```
+    #[must_use]
+    pub fn header(self, name: &str, value: &str) -> Self {
+        self.with_default(|defaults| defaults.header(name, value))
+    }
+
+    fn with_default(mut self, change: impl FnOnce(&mut Defaults)) -> Self {
+        change(Arc::make_mut(self.defaults.get_or_insert_default()));
+        self
+    }
+
+    pub(super) fn defaults(&self) -> Option<&Defaults> {
+        self.defaults.as_deref()
+    }
+
+    /// What is wrong with these settings.
+    pub(crate) fn problem(&self) -> Option<&InvalidRequest> {
+        self.defaults()?.problem()
+    }
+
+    /// The labelers whose labels calls request.
+    #[cfg(feature = "bsky")]
+    pub(crate) fn wanted_labelers(&self) -> &[Labeler] {
+        self.defaults().map_or(&[], Defaults::wanted_labelers)
+    }
+
+    /// Adds the headers of all requests.
+    #[cfg(feature = "stream")]
+    pub(crate) fn add_headers(&self, headers: &mut HeaderMap) {
+        if let Some(defaults) = self.defaults() {
+            defaults.add_headers(headers);
+        }
     }
 
     /// The same settings for a client: with a limit of time, if they have none, and with something that paces the writes
@@ -248,6 +389,49 @@ macro_rules! call_settings {
         #[must_use]
         pub fn backoff(mut self, backoff: impl $crate::xrpc::Backoff) -> Self {
             self.settings = self.settings.backoff(backoff);
+            self
+        }
+
+        /// Asks servers to forward the calls of applications to a service, such as
+        /// [`services::BLUESKY`](crate::xrpc::services::BLUESKY), see
+        /// [`CallSettings`](crate::xrpc::CallSettings#services). For a proxy of HTTP, use the builder of the client.
+        #[must_use]
+        pub fn proxy(mut self, service: &str) -> Self {
+            self.settings = self.settings.proxy(service);
+            self
+        }
+
+        /// Asks servers to forward the calls of a namespace to a service, see
+        /// [`CallSettings::proxy_for`](crate::xrpc::CallSettings::proxy_for).
+        #[must_use]
+        pub fn proxy_for(mut self, namespace: &str, service: &str) -> Self {
+            self.settings = self.settings.proxy_for(namespace, service);
+            self
+        }
+
+        /// Leaves it to servers where they forward the calls of a namespace, see
+        /// [`CallSettings::without_proxy_for`](crate::xrpc::CallSettings::without_proxy_for).
+        #[must_use]
+        pub fn without_proxy_for(mut self, namespace: &str) -> Self {
+            self.settings = self.settings.without_proxy_for(namespace);
+            self
+        }
+
+        /// Requests the labels of these labelers in all calls, see
+        /// [`CallSettings::labelers`](crate::xrpc::CallSettings::labelers).
+        #[must_use]
+        pub fn labelers<L: Into<$crate::xrpc::Labeler>>(
+            mut self,
+            labelers: impl IntoIterator<Item = L>,
+        ) -> Self {
+            self.settings = self.settings.labelers(labelers);
+            self
+        }
+
+        /// Adds a header to all calls, see [`CallSettings::header`](crate::xrpc::CallSettings::header).
+        #[must_use]
+        pub fn header(mut self, name: &str, value: &str) -> Self {
+            self.settings = self.settings.header(name, value);
             self
         }
 

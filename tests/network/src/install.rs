@@ -18,7 +18,10 @@ use tokio::{
 #[non_exhaustive]
 pub enum InstallError {
     /// A program is missing.
-    #[error("`{program}` cannot be run; the local network needs Node.js with npm (and bash)")]
+    #[error(
+        "`{program}` cannot be run; the local network needs Node.js with npm, bash, and Python 3, make and a C++ compiler \
+         (c++), with which npm builds its database driver"
+    )]
     Missing {
         /// The program.
         program: &'static str,
@@ -160,7 +163,7 @@ async fn run_installer(
     folder: &Path,
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<PathBuf, InstallError> {
-    for program in ["node", "npm"] {
+    for program in ["node", "npm", "python3", "make", "c++"] {
         let found = Command::new(program).arg("--version").stdout(Stdio::null()).status().await;
         found.map_err(|source| InstallError::Missing { program, source })?;
     }

@@ -13,6 +13,7 @@ use atproto_sdk::{
 };
 use futures_util::StreamExt as _;
 use serde_json::json;
+use tests::{Answer, Stub};
 
 use crate::{World, post};
 
@@ -128,4 +129,54 @@ async fn methods_can_be_called_by_their_nsid() {
     let params = json!({"repo": client.did(), "collection": "com.example.note"});
     let listed = client.get(&Nsid::new("com.atproto.repo.listRecords").unwrap(), &params).await.unwrap();
     assert_eq!(listed.deserialize::<serde_json::Value>().unwrap()["records"][0]["uri"], uri);
+}
+
+/// A service that a PDS can forward calls to, with its DID and what is said about it there.
+async fn service(id: &str) -> (Stub, String) {
+    let stub = Stub::start().await.unwrap();
+    let did = format!("did:web:localhost%3A{}", stub.port());
+    let service = json!({"id": format!("#{id}"), "type": "Service", "serviceEndpoint": stub.url()});
+    let document = json!({"@context": ["https://www.w3.org/ns/did/v1"], "id": did, "service": [service]});
+    stub.answer("/.well-known/did.json", Answer::json(document.to_string()));
+    (stub, format!("{did}#{id}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn x6_a_pds_forwards_the_calls_of_applications_to_the_services_of_a_client() {
+    let world = World::new().await;
+    let account = &world.account;
+    let client = PasswordClient::sign_in(world.network.pds(), account.handle.as_str(), &account.password)
+        .await
+        .unwrap();
+    let convos = Nsid::new("chat.bsky.convo.listConvos").unwrap();
+    let things = Nsid::new("com.example.app.getThings").unwrap();
+    // Without a service, this PDS forwards everything to an AppView, which is not there.
+    for nsid in [&things, &convos] {
+        let error = client.get(nsid, &json!({})).without_proxy().without_retry().await.unwrap_err();
+        assert_eq!(
+            error.response().and_then(|it| it.name.as_deref()),
+            Some("UpstreamFailure"),
+            "{nsid}: {error}"
+        );
+    }
+
+    let ((app, app_service), (chat, chat_service)) = (service("example").await, service("bsky_chat").await);
+    chat.answer("/xrpc/chat.bsky.convo.listConvos", Answer::json(r#"{"convos": []}"#));
+    app.answer("/xrpc/com.example.app.getThings", Answer::json(r#"{"things": 2}"#));
+    let client = client.proxy(&app_service).proxy_for("chat.bsky", &chat_service).labelers([world.did()]);
+    assert!(client.get(&convos, &json!({})).await.unwrap().get("convos").is_some());
+    let answer = client.get(&things, &json!({})).await.unwrap();
+    assert_eq!(answer.get("things").unwrap().decode::<i64>().unwrap(), 2);
+    let received = &app.received_at("/xrpc/com.example.app.getThings")[0];
+    assert!(received.header("authorization").unwrap().starts_with("Bearer "), "as the account");
+    assert_eq!(received.header("atproto-accept-labelers"), Some(world.did().as_str()));
+
+    // What is about the account stays where the account is.
+    client.records::<Post>().create(&post("not forwarded")).await.unwrap();
+    let posts: Vec<_> = client.records::<Post>().list().collect().await;
+    assert_eq!(posts[0].as_ref().unwrap().value.text, "not forwarded");
+    let session = client.com_atproto_server().get_session().await.unwrap();
+    assert_eq!(session.did, world.did());
+    assert_eq!((app.received().len(), chat.received().len()), (2, 2), "the documents, and a call for each");
+    client.sign_out().await.unwrap();
 }

@@ -40,7 +40,7 @@ use crate::{
         },
     },
     types::{AtUri, Datetime},
-    xrpc::{Call, Caller, Empty, Error, Labeler, Method, Transport},
+    xrpc::{Call, Caller, Empty, Error, Labeler, Method, Transport, with_those_of_client},
 };
 
 /// How many posts a server returns at once.
@@ -104,7 +104,8 @@ impl NotificationView {
     }
 
     /// Requests the labels of these labelers, usually the [`accepted_labelers`](super::moderation::Moderation::accepted_labelers)
-    /// of a moderation. [`Page::subjects`] does the same. By default, or if there are none, the server chooses.
+    /// of a moderation, and of those of the client. [`Page::subjects`] does the same. By default, or if there are none, they are those
+    /// of the client, or the server chooses.
     ///
     /// ```
     /// use atproto_sdk::bsky::{labelers, notifications::NotificationView};
@@ -164,7 +165,10 @@ where
     M: Method<Input = Empty<()>>,
 {
     let call = Call::new(Caller::new(client), params, ());
-    if labelers.is_empty() { call } else { call.labelers(labelers.iter().cloned()) }
+    if labelers.is_empty() {
+        return call;
+    }
+    call.labelers(with_those_of_client(labelers.to_vec(), client.settings().wanted_labelers()))
 }
 
 /// Fetches a page of notifications: the newest ones, or those after another page's [`cursor`](field@Page::cursor).

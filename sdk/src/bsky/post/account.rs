@@ -41,8 +41,8 @@ pub enum UploadError {
 
 /// Acts on Bluesky for the account of a client; made by `client.bluesky()`.
 ///
-/// Everything is a record in the account's repository. What is created is returned as a reference to it, which can be replied to,
-/// liked, quoted or, by its URI, undone.
+/// Everything is a record in the account's repository, but for what is muted or seen. What is created is returned as a reference to it,
+/// which can be replied to, liked, quoted or, by its URI, undone.
 ///
 /// ```no_run
 /// use atproto_sdk::{PasswordClient, bsky::PostBuilder, did};
@@ -225,7 +225,10 @@ impl<'c> Bluesky<'c> {
         self.create(&Block::new(account, Datetime::now())).await
     }
 
-    async fn create<R: Record>(&self, record: &R) -> Result<StrongRef, Error<create_record::Error>> {
+    pub(super) async fn create<R: Record>(
+        &self,
+        record: &R,
+    ) -> Result<StrongRef, Error<create_record::Error>> {
         let created = Records::<R>::own(self.caller).create(record).await?;
         Ok(created.into())
     }

@@ -1,7 +1,7 @@
 //! Posts, what they embed, and what people do with them.
 //!
-//! [`Bluesky`] acts for the account of a client: it posts, replies, likes, reposts, follows and blocks, and undoes these by their
-//! address. [`PostBuilder`] puts a post together, also without a client. What a post embeds comes from an [`ImageFile`], from a
+//! [`Bluesky`] acts for the account of a client: it posts, replies, likes, reposts, follows, blocks and mutes, and undoes what it has
+//! made by its address. [`PostBuilder`] puts a post together, also without a client. What a post embeds comes from an [`ImageFile`], from a
 //! page on the web through [`LinkCards`], or is another post.
 //!
 //! ```no_run
@@ -27,6 +27,7 @@ mod builder;
 pub mod fuzzing;
 mod image;
 mod link_card;
+mod mute;
 mod page;
 mod reply;
 #[cfg(test)]

@@ -27,6 +27,12 @@ pub enum UpdateProfileError {
     /// The profile could not be written.
     #[error("the changed profile could not be written")]
     Write(#[source] Box<Error<put_record::Error>>),
+    /// The server did not return the version of the profile, so that a change by somebody else could not be noticed. Nothing was
+    /// written.
+    #[error(
+        "the server returned the profile without its CID, so it was not changed: changes of others could be lost"
+    )]
+    NoVersion,
     /// Others have changed the profile again and again.
     #[error("somebody else has changed the profile {ATTEMPTS} times in a row: try again later")]
     Contended,
@@ -70,7 +76,10 @@ pub async fn update_profile(
         }
         let expected = match &found {
             None => Expected::Absent,
-            Some(found) => found.cid.as_ref().map_or(Expected::Any, Expected::Version),
+            Some(found) => match &found.cid {
+                Some(cid) => Expected::Version(cid),
+                None => return Err(UpdateProfileError::NoVersion),
+            },
         };
         match profiles.put(&KEY, &profile, expected).await {
             Ok(_) => return Ok(()),

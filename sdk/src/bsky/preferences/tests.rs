@@ -584,3 +584,18 @@ fn a_profile_that_stays_as_it_is_is_not_written() {
     });
     run(update_profile(&client, |profile| profile.description = Some("same".into()))).unwrap();
 }
+
+#[test]
+fn a_profile_whose_version_is_not_known_is_not_overwritten() {
+    let client = Answering::new(|nsid, _, _| match nsid {
+        "com.atproto.repo.getRecord" => {
+            let uri = "at://did:web:me.test/app.bsky.actor.profile/self";
+            (200, json!({"uri": uri, "value": {"$type": "app.bsky.actor.profile", "description": "old"}}))
+        }
+        other => panic!("{other}: changes of others would be lost"),
+    });
+    let error = run(update_profile(&client, |profile| profile.description = Some("new".into()))).unwrap_err();
+    assert!(matches!(error, UpdateProfileError::NoVersion), "{error:?}");
+    // Nothing can be lost if nothing changes.
+    run(update_profile(&client, |profile| profile.description = Some("old".into()))).unwrap();
+}

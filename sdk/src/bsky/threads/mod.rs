@@ -50,9 +50,18 @@ use crate::{
         },
     },
     bsky::moderation::{Context, Decision, Moderation},
-    types::AtUri,
-    xrpc::{Call, Caller, Empty, Error, Method, Transport},
+    types::{AtUri, MAX_DEPTH},
+    xrpc::{Call, Caller, Empty, Error, Method, Transport, with_those_of_client},
 };
+
+/// How deep an answer may be nested.
+const READABLE: u16 = MAX_DEPTH as u16;
+/// The levels around a thread in an answer, and of a post in it with all that it embeds.
+const AROUND_POSTS: u16 = 2 + 16;
+/// How many levels of replies an answer may have: each is an object in a list.
+const DEEPEST_REPLIES: u16 = (READABLE - AROUND_POSTS) / 2;
+/// How many parents an answer may have: each is an object in the one below.
+const MOST_PARENTS: u16 = READABLE - AROUND_POSTS;
 
 /// A post with the thread around it.
 ///
@@ -266,7 +275,9 @@ impl ThreadView {
         self.sort(ThreadSort::of(preferences))
     }
 
-    /// Sets how many levels of replies to fetch; 1000 at most, and 20 at most for [`fetch_v2`](Self::fetch_v2).
+    /// Sets how many levels of replies to fetch; 55 at most, and 20 at most for [`fetch_v2`](Self::fetch_v2). Each level is nested in the
+    /// one above, and answers are not read [deeper than that](crate::types::MAX_DEPTH). What is below can be fetched as
+    /// the thread around the last reply.
     ///
     /// ```no_run
     /// use atproto_sdk::{PublicClient, at_uri, bsky::threads::ThreadView};
@@ -284,7 +295,8 @@ impl ThreadView {
         self
     }
 
-    /// Sets how many parents to fetch; 1000 at most.
+    /// Sets how many parents to fetch; 110 at most, the nearest ones. What is above can be fetched as the thread around the first
+    /// of them.
     ///
     /// ```no_run
     /// use atproto_sdk::{PublicClient, at_uri, bsky::threads::ThreadView};
@@ -303,7 +315,7 @@ impl ThreadView {
     }
 
     /// Hides what the viewer does not want to see, and adds to the rest how to show it. The server is asked for the labels
-    /// of its [labelers](Moderation::accepted_labelers).
+    /// of its [labelers](Moderation::accepted_labelers), and of those of the client.
     ///
     /// ```
     /// use atproto_sdk::{
@@ -369,8 +381,8 @@ impl ThreadView {
         post: &AtUri,
     ) -> Result<Thread, Error<get_post_thread::Error>> {
         let params = get_post_thread::Params::new(post.clone())
-            .depth(i64::from(self.depth))
-            .parent_height(i64::from(self.parents));
+            .depth(i64::from(self.depth.min(DEEPEST_REPLIES)))
+            .parent_height(i64::from(self.parents.min(MOST_PARENTS)));
         let call: Call<'_, GetPostThread> = self.call(client, params);
         Ok(self.arrange(post, call.await?))
     }
@@ -443,7 +455,9 @@ impl ThreadView {
     {
         let call = Call::new(Caller::new(client), params, ());
         match self.moderation.as_ref().map(Moderation::accepted_labelers) {
-            Some(labelers) if !labelers.is_empty() => call.labelers(labelers),
+            Some(labelers) if !labelers.is_empty() => {
+                call.labelers(with_those_of_client(labelers, client.settings().wanted_labelers()))
+            }
             _ => call,
         }
     }

@@ -11,6 +11,7 @@ use crate::{
     api::app::bsky::actor::defs::{MutedWord, MutedWordTarget},
     bsky::transport_tests::{Answering, run},
     types::{AtUri, Did},
+    xrpc::{BoxFuture, CallSettings, Labeler, Request, Transport, TransportError, TransportResponse},
 };
 
 const CID: &str = "bafyreiclp443lavogvhj3d2ob2cxbfuscni2k5jk7bebjzg7khl3esabwq";
@@ -328,4 +329,90 @@ fn labels_are_asked_for_of_those_who_decide() {
     for view in [ThreadView::new(), ThreadView::new().moderation(Moderation::new())] {
         assert_eq!(fetch_all(&view, &client()), [None, None, None]);
     }
+}
+
+/// What embeds as much as anything: a quoted post that quotes another one and has images, with the facets of its text.
+fn quoting(mut post: Value) -> Value {
+    let image = json!({"thumb": "https://cdn.test/t", "fullsize": "https://cdn.test/f", "alt": "", "aspectRatio": {"width": 1, "height": 1}});
+    let images = json!({"$type": "app.bsky.embed.images#view", "images": [image]});
+    let feature = json!({"$type": "app.bsky.richtext.facet#tag", "tag": "rust"});
+    let facet = json!({"index": {"byteStart": 0, "byteEnd": 1}, "features": [feature]});
+    post["record"]["facets"] = json!([facet]);
+    let quoted = json!({
+        "$type": "app.bsky.embed.record#viewRecord", "uri": uri("bob", "quoted"), "cid": CID, "author": post["author"],
+        "value": post["record"], "indexedAt": "2026-01-02T03:04:05Z",
+        "embeds": [{"$type": "app.bsky.embed.recordWithMedia#view", "record": {"record": {
+            "$type": "app.bsky.embed.record#viewNotFound", "uri": uri("bob", "gone"), "notFound": true
+        }}, "media": images}],
+    });
+    post["embed"] = json!({
+        "$type": "app.bsky.embed.recordWithMedia#view", "record": {"record": quoted}, "media": images
+    });
+    post
+}
+
+#[test]
+fn as_much_of_a_long_thread_is_fetched_as_can_be_read() {
+    const LONG: usize = 200;
+    let number = |query: &str, name: &str| -> usize {
+        query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')?.parse().ok()).unwrap()
+    };
+    let client = Answering::new(move |_, query, _| {
+        let (depth, parents) = (number(query, "depth"), number(query, "parentHeight"));
+        let post = |name: &str, n: usize| quoting(view("op", &format!("{name}{n}"), 0, 0));
+        let mut replies = vec![];
+        for n in (1..=depth.min(LONG)).rev() {
+            replies = vec![node(post("reply", n), replies)];
+        }
+        let mut thread = node(quoting(view("op", "anchor", 0, 0)), replies);
+        let mut above = Value::Null;
+        for n in (1..=parents.min(LONG)).rev() {
+            let mut parent = node(post("parent", n), vec![]);
+            parent["parent"] = std::mem::replace(&mut above, Value::Null);
+            if parent["parent"].is_null() {
+                parent.as_object_mut().unwrap().remove("parent");
+            }
+            above = parent;
+        }
+        if !above.is_null() {
+            thread["parent"] = above;
+        }
+        (200, json!({"thread": thread}))
+    });
+    let fetched = |depth, parents| {
+        let view = view_of_me().depth(depth).parents(parents);
+        let thread = run(view.fetch(&client, &anchor())).unwrap();
+        assert_eq!(thread.parents.len(), thread.parents.iter().filter(|item| item.post().is_some()).count());
+        (thread.replies.len(), thread.parents.len())
+    };
+    assert_eq!(fetched(1000, 1000), (55, 110));
+    assert_eq!(fetched(u16::MAX, 0), (55, 0));
+    assert_eq!(fetched(0, 200), (0, 110));
+    assert_eq!(fetched(54, 109), (54, 109));
+}
+
+#[test]
+fn labelers_of_the_client_are_asked_besides_those_who_decide() {
+    struct Labeled(Answering, CallSettings);
+    impl Transport for Labeled {
+        fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
+            self.0.send(request)
+        }
+
+        fn settings(&self) -> &CallSettings {
+            &self.1
+        }
+    }
+    let did = |name: &str| Did::new(format!("did:web:{name}.example.com")).unwrap();
+    let answering =
+        Answering::new(|_, _, _| (200, json!({"thread": node(view("op", "anchor", 0, 0), vec![])})));
+    let settings = CallSettings::new().labelers([Labeler::redacting(did("both")), did("app").into()]);
+    let client = Labeled(answering, settings);
+    let mut moderation = Moderation::new();
+    moderation.labelers = [did("both"), did("viewer")].map(|labeler| (labeler, Default::default())).into();
+    run(ThreadView::new().moderation(moderation).fetch(&client, &anchor())).unwrap();
+    run(ThreadView::new().fetch(&client, &anchor())).unwrap();
+    let all = "did:web:both.example.com;redact, did:web:viewer.example.com, did:web:app.example.com";
+    let of_client = "did:web:both.example.com;redact, did:web:app.example.com";
+    assert_eq!(client.0.labelers(), [all, of_client].map(|list| Some(list.to_owned())));
 }

@@ -1,10 +1,7 @@
 //! What is left of writes when a call fails.
 
 use super::{Write, Written};
-use crate::{
-    api::com::atproto::repo::apply_writes,
-    xrpc::{self, TransportError},
-};
+use crate::{api::com::atproto::repo::apply_writes, xrpc};
 
 /// Not all writes have been made.
 ///
@@ -50,17 +47,4 @@ pub struct WritesError {
 fn told(done: usize, unknown: usize, not_done: usize) -> String {
     let open = if unknown > 0 { format!(", {unknown} may have been made") } else { String::new() };
     format!("{done} of {} writes have been made{open}, and {not_done} have not", done + unknown + not_done)
-}
-
-/// Whether the writes of a call that failed in this way may have been made.
-pub(super) fn may_be_done(error: &xrpc::Error<apply_writes::Error>) -> bool {
-    match error {
-        xrpc::Error::Transport(TransportError::Exchange { .. } | TransportError::Timeout { .. }) => true,
-        // Only an answer of success is decoded, but a proxy may have given it.
-        xrpc::Error::Decode(_) => true,
-        xrpc::Error::Server(response) => {
-            response.status.is_server_error() || response.status == http::StatusCode::REQUEST_TIMEOUT
-        }
-        _ => false,
-    }
 }

@@ -16,7 +16,7 @@ use crate::{
     WriteBudget,
     api::com::atproto::repo::apply_writes,
     types::{AtIdentifier, AtUri, Nsid, Record, RecordKey, Tid, Unknown},
-    xrpc::{Caller, InvalidRequest, Method as _, Pacing},
+    xrpc::{Caller, InvalidRequest, Method as _, Pacing, Reached},
 };
 pub use error::WritesError;
 use sending::Sending;
@@ -339,8 +339,8 @@ impl<'c> Writes<'c> {
 
     /// Makes all writes that have been collected, and returns them in the same order. Does nothing if there are none.
     ///
-    /// If the future is dropped, the writes of the call in progress may still be made. Later ones are not, and are still
-    /// collected.
+    /// If the future is dropped, the writes of a call that has been sent may still be made, and are not collected any more. Later
+    /// ones are not made and are still collected, and so are those of a call that waits for points or has been refused.
     ///
     /// ```no_run
     /// use atproto_sdk::{Client, api::app::bsky::feed::post::Post};
@@ -376,7 +376,7 @@ impl<'c> Writes<'c> {
     /// Makes all writes that have been collected, as a stream of what each call has done. The stream ends after the first error.
     ///
     /// Nothing is written until the stream is polled. If it is dropped, what it has not sent is collected again, in front of
-    /// what was added meanwhile.
+    /// what was added meanwhile, also what waits for points.
     ///
     /// ```no_run
     /// use atproto_sdk::{Client, api::app::bsky::feed::post::Post};
@@ -417,6 +417,8 @@ impl<'c> Writes<'c> {
             collected: self.collected.clone(),
             repo: self.repo.clone(),
             left: std::mem::take(&mut pending.writes).into(),
+            under_way: Vec::new(),
+            reached: Reached::default(),
             done: Vec::new(),
             problem,
             validate: self.validate,

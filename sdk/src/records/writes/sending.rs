@@ -2,11 +2,11 @@
 
 use std::{collections::VecDeque, ops::Range};
 
-use super::{Budget, Collected, Write, WritesError, Written, error::may_be_done};
+use super::{Budget, Collected, Write, WritesError, Written};
 use crate::{
     api::com::atproto::repo::apply_writes,
     types::AtIdentifier,
-    xrpc::{self, Call, Caller, InvalidRequest},
+    xrpc::{self, Call, Caller, InvalidRequest, Reached},
 };
 
 /// How many writes servers accept in one call.
@@ -14,12 +14,16 @@ const MAX_WRITES: usize = 200;
 /// How many bytes of writes are sent in one call. The common servers refuse JSON of more than 150 KiB.
 const MAX_BYTES: usize = 140_000;
 
-/// Writes that are being made. Those that are not sent when this is dropped return to where they were collected.
+/// Writes that are being made. Those that have certainly not been made when this is dropped return to where they were collected.
 pub(super) struct Sending<'c> {
     pub(super) caller: Caller<'c>,
     pub(super) collected: Collected,
     pub(super) repo: AtIdentifier,
     pub(super) left: VecDeque<Write>,
+    /// The writes of the call in progress.
+    pub(super) under_way: Vec<Write>,
+    /// Whether that call may have been processed. It may wait for points for an hour before.
+    pub(super) reached: Reached,
     pub(super) done: Vec<Written>,
     pub(super) problem: Option<InvalidRequest>,
     pub(super) validate: Option<bool>,
@@ -31,48 +35,50 @@ impl Sending<'_> {
     /// Makes the next call, and returns which writes are done by that. `None` if there is nothing left.
     pub(super) async fn batch(&mut self) -> Option<Result<Range<usize>, WritesError>> {
         if let Some(problem) = self.problem.take() {
-            return Some(Err(self.failed(Vec::new(), problem.into())));
+            return Some(Err(self.failed(problem.into())));
         }
-        let batch = self.next_batch();
-        if batch.is_empty() {
+        self.take_batch();
+        if self.under_way.is_empty() {
             return None;
         }
-        let mut input = apply_writes::Input::new(self.repo.clone(), batch.iter().map(Write::item).collect());
+        let writes = self.under_way.iter().map(Write::item).collect();
+        let mut input = apply_writes::Input::new(self.repo.clone(), writes);
         input.validate = self.validate;
         let call = Call::<apply_writes::ApplyWrites>::new(self.caller, apply_writes::Params::new(), input);
         let call = match &self.budget {
             Some(budget) => call.pacing(budget.clone()),
             None => call,
         };
-        let output = match call.await {
+        self.reached = Reached::default();
+        let output = match call.reporting(self.reached.clone()).await {
             Ok(output) => output,
-            Err(error) => return Some(Err(self.failed(batch, error))),
+            Err(error) => return Some(Err(self.failed(error))),
         };
         let first = self.done.len();
         let mut results = output.results.unwrap_or_default().into_iter();
-        self.done.extend(batch.into_iter().map(|write| write.made(&self.repo, results.next())));
+        let made = std::mem::take(&mut self.under_way).into_iter();
+        self.done.extend(made.map(|write| write.made(&self.repo, results.next())));
         Some(Ok(first..self.done.len()))
     }
 
-    /// As many writes as fit into a call, and at least one.
-    fn next_batch(&mut self) -> Vec<Write> {
-        let (mut batch, mut size) = (Vec::new(), 0);
-        while batch.len() < MAX_WRITES
+    /// Takes as many writes as fit into a call, and at least one.
+    fn take_batch(&mut self) {
+        let mut size = 0;
+        while self.under_way.len() < MAX_WRITES
             && let Some(next) = self.left.front()
         {
             size += next.size();
-            if size > MAX_BYTES && !batch.is_empty() {
+            if size > MAX_BYTES && !self.under_way.is_empty() {
                 break;
             }
-            batch.extend(self.left.pop_front());
+            self.under_way.extend(self.left.pop_front());
         }
-        batch
     }
 
-    fn failed(&mut self, batch: Vec<Write>, error: xrpc::Error<apply_writes::Error>) -> WritesError {
-        let left = std::mem::take(&mut self.left);
+    fn failed(&mut self, error: xrpc::Error<apply_writes::Error>) -> WritesError {
+        let (batch, left) = (std::mem::take(&mut self.under_way), std::mem::take(&mut self.left));
         let (unknown, mut not_done) =
-            if may_be_done(&error) { (batch, Vec::new()) } else { (Vec::new(), batch) };
+            if self.reached.may_be_done() { (batch, Vec::new()) } else { (Vec::new(), batch) };
         not_done.extend(left);
         WritesError { source: Box::new(error), done: std::mem::take(&mut self.done), unknown, not_done }
     }
@@ -80,11 +86,15 @@ impl Sending<'_> {
 
 impl Drop for Sending<'_> {
     fn drop(&mut self) {
-        if self.left.is_empty() && self.problem.is_none() {
+        if self.reached.may_be_done() {
+            // Made again, they could be there twice.
+            self.under_way.clear();
+        }
+        if self.under_way.is_empty() && self.left.is_empty() && self.problem.is_none() {
             return;
         }
         let mut pending = self.collected.lock();
-        pending.writes.splice(..0, self.left.drain(..));
+        pending.writes.splice(..0, self.under_way.drain(..).chain(self.left.drain(..)));
         if let Some(problem) = self.problem.take() {
             // It was there before any other.
             pending.problem = Some(problem);

@@ -85,7 +85,10 @@ pub enum Problem {
     #[error("the number is not an integer; the data model has no floating-point numbers")]
     Float,
     /// The data is nested deeper than [`MAX_DEPTH`](super::MAX_DEPTH).
-    #[error("nested deeper than {} levels", super::MAX_DEPTH)]
+    #[error(
+        "nested deeper than {} levels; where a server returns this, ask it for less at once, such as fewer levels of a thread",
+        super::MAX_DEPTH
+    )]
     Depth,
     /// The data takes more memory than it may.
     #[error("the data takes more memory than it may")]

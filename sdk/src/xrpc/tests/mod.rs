@@ -8,6 +8,7 @@ mod pages;
 mod policies;
 mod rate_limits;
 mod records;
+mod services;
 mod sizes;
 mod texts;
 

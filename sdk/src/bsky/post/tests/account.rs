@@ -84,6 +84,53 @@ async fn what_people_do_is_a_record_in_their_repository() {
 }
 
 #[tokio::test]
+async fn what_people_do_not_want_to_see_is_a_call_and_no_record() {
+    let stub = Stub::start().await.unwrap();
+    let client = Signed::to(&stub);
+    let bluesky = Bluesky::over(&client);
+    let account = || did("did:web:mallory.example.com");
+    let list = || AtUri::new("at://did:web:mallory.example.com/app.bsky.graph.list/3jzfcijpj2z2a").unwrap();
+    let seen = crate::types::Datetime::new("2026-01-02T03:04:05Z").unwrap();
+    let graph = |name: &str| format!("/xrpc/app.bsky.graph.{name}");
+    for (name, input) in [
+        ("muteActor", json!({"actor": account()})),
+        ("unmuteActor", json!({"actor": account()})),
+        ("muteActorList", json!({"list": list()})),
+        ("unmuteActorList", json!({"list": list()})),
+        ("muteThread", json!({"root": list()})),
+        ("unmuteThread", json!({"root": list()})),
+    ] {
+        let path = graph(name);
+        // The second call fails.
+        for status in [200, 400] {
+            stub.replace(&path, Answer::json("{}").with_status(status));
+            let result = match name {
+                "muteActor" => bluesky.mute(account()).await.map_err(|error| error.to_string()),
+                "unmuteActor" => bluesky.unmute(account()).await.map_err(|error| error.to_string()),
+                "muteActorList" => bluesky.mute_list(list()).await.map_err(|error| error.to_string()),
+                "unmuteActorList" => bluesky.unmute_list(list()).await.map_err(|error| error.to_string()),
+                "muteThread" => bluesky.mute_thread(list()).await.map_err(|error| error.to_string()),
+                _ => bluesky.unmute_thread(list()).await.map_err(|error| error.to_string()),
+            };
+            assert_eq!(result.is_ok(), status == 200, "{name}: {result:?}");
+        }
+        assert_eq!(bodies(&stub, &path), [input.clone(), input], "{name}");
+    }
+    let path = "/xrpc/app.bsky.notification.updateSeen";
+    stub.answer(path, Answer::status(200));
+    bluesky.mark_notifications_seen(seen).await.unwrap();
+    assert_eq!(bodies(&stub, path), [json!({"seenAt": "2026-01-02T03:04:05Z"})]);
+
+    stub.answer(CREATE, created("3jzfcijpj2z2b"));
+    bluesky.block_list(list()).await.unwrap();
+    let record = &bodies(&stub, CREATE)[0];
+    assert_eq!(
+        (&record["collection"], &record["record"]["subject"]),
+        (&json!("app.bsky.graph.listblock"), &json!(list()))
+    );
+}
+
+#[tokio::test]
 async fn a_client_without_an_account_cannot_act() {
     let stub = Stub::start().await.unwrap();
     let client = PublicClient::new(&stub.url()).unwrap();

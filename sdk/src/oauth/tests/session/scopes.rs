@@ -10,8 +10,8 @@ use crate::{
     scopes::needs::{call, create, delete},
     store::Expected,
     test_lexicons::{Note, Ping, Profile},
-    types::RecordKey,
-    xrpc::{Error, ErrorKind, Kind, Request, RequestBody, Transport, TransportError},
+    types::{Nsid, RecordKey},
+    xrpc::{Error, ErrorKind, Kind, Request, RequestBody, Transport, TransportError, services},
 };
 
 /// A session with these granted scopes.
@@ -238,4 +238,32 @@ async fn new_tokens_bring_their_own_scopes() {
     // The stub grants only `atproto`.
     world.client.refresh().await.unwrap();
     assert!(!world.client.allows(create::<Profile>()).await.unwrap());
+}
+
+#[tokio::test]
+async fn o41_the_service_of_a_client_is_the_audience_of_its_calls() {
+    let scope = "atproto rpc:app.bsky.feed.getTimeline?aud=did:web:api.example.com%23x \
+        rpc:chat.bsky.convo.listConvos?aud=did:web:api.bsky.chat%23bsky_chat";
+    let world = world(scope).await;
+    let missing = async |client: OAuthClient, name: &str| {
+        let before = world.stub.with(|s| s.requests);
+        let outcome = client.get(&Nsid::new(name).unwrap(), &serde_json::json!({})).await;
+        let sent = world.stub.with(|s| s.requests) > before;
+        let missing = outcome.err().and_then(|error| error.missing_scope().map(str::to_owned));
+        assert_eq!(sent, missing.is_none(), "{name}");
+        missing
+    };
+    let client = || world.client.clone();
+    let (timeline, convos) = ("app.bsky.feed.getTimeline", "chat.bsky.convo.listConvos");
+    // Chats are where they are without being told.
+    assert_eq!(missing(client(), convos).await, None);
+    assert_eq!(
+        missing(client().proxy_for("chat.bsky", "did:web:chat.example.com#chat"), convos).await.as_deref(),
+        Some("rpc:chat.bsky.convo.listConvos?aud=did:web:chat.example.com%23chat")
+    );
+    assert_eq!(missing(client().proxy("did:web:api.example.com#x"), timeline).await, None);
+    assert_eq!(
+        missing(client().proxy(services::BLUESKY), timeline).await.as_deref(),
+        Some("rpc:app.bsky.feed.getTimeline?aud=did:web:api.bsky.app%23bsky_appview")
+    );
 }
