@@ -4,8 +4,9 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::Instant,
 };
+
+use tokio::time::Instant;
 
 use super::{
     CachedSession, SessionContext, SessionKey, decode,
@@ -106,7 +107,11 @@ impl<C: SessionContext> ActiveSession<C> {
     pub(super) async fn reload(&self, context: &C) -> Outcome<C> {
         let repository = context.sessions();
         let (read_at, removals) = (Instant::now(), repository.removals());
-        let Some(entry) = repository.entry(&self.id).await? else {
+        let entry = repository.entry(&self.id).await;
+        if entry.is_err() {
+            self.with_state(|state| state.note_store_failed());
+        }
+        let Some(entry) = entry? else {
             self.with_state(|state| state.not_stored());
             return Err(self.not_found().into());
         };

@@ -1,11 +1,8 @@
 //! The state of a session in this process, and the rules for refreshing it. Performs no I/O.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use zeroize::Zeroizing;
 
 use super::{CachedSession, SessionContext, SessionError, StoredSession, doubt::SeenDoubt};
@@ -170,7 +167,14 @@ impl<C: SessionContext> State<C> {
         self.take_read(cached, Instant::now(), removals);
     }
 
-    /// How long this process has seen the doubt in the store.
+    /// The store could not be read or written to.
+    pub(super) fn note_store_failed(&mut self) {
+        if let Some(seen) = &mut self.seen_doubt {
+            seen.note_store_failed();
+        }
+    }
+
+    /// How long the doubt in the store has been seen, also by other processes.
     pub(super) fn doubt_age(&self) -> Duration {
         self.seen_doubt.as_ref().map_or(Duration::ZERO, SeenDoubt::age)
     }
