@@ -263,7 +263,7 @@ pub(crate) const SESSION_RECHECK: Duration = seconds(1);
 /// How long before its expiry a token is refreshed, or a tenth of its lifetime if that is less.
 pub(crate) const REFRESH_MARGIN: Duration = seconds(60);
 /// How long a call waits for a refresh. Its own limit is usually shorter.
-pub(crate) const REFRESH_WAIT: Duration = seconds(750);
+pub(crate) const REFRESH_WAIT: Duration = seconds(1200);
 /// How long a call whose token has not expired waits for a refresh.
 pub(crate) const REFRESH_PATIENCE: Duration = seconds(10);
 /// How long calls use a token that has not expired after a failed refresh.
@@ -390,13 +390,13 @@ mod tests {
     /// The longest time that a refresh holds the lock: all attempts and the probes before and between them time out, signing
     /// in again with a password and revoking what is not kept take as long as they may, and the store is slow.
     fn slowest_refresh() -> Duration {
-        // Another process is waited for although its doubt changes. The store is slow to read (at the start, twice before the
-        // probe, while waiting, when the tokens are rejected) and to write (while waiting, and that the session is over).
-        let after_another = PROBE + CONCURRENT_WRITE + DOUBT_GRACE * 2 + attempt() + STORE_OPERATION * 7;
-        // The first attempt gets no answer, which is stored. The store is slow to read (at the start, twice before the probe,
-        // after it, and before the new tokens are written) and to write (also the new tokens).
-        let twice = attempt() * REFRESH_ATTEMPTS + PROBE + CONCURRENT_WRITE + STORE_OPERATION * 7;
-        after_another.max(twice) + AUTHORIZATION_SERVER * 2
+        // The first attempt gets no answer. The store is slow to read (at the start, twice before the probe, after it, and before
+        // the new tokens are written) and to write (that there was no answer, and the new tokens).
+        attempt() * REFRESH_ATTEMPTS
+            + PROBE
+            + CONCURRENT_WRITE
+            + STORE_OPERATION * (5 + 2)
+            + AUTHORIZATION_SERVER * 2
     }
 
     /// An attempt to refresh: the lock is renewed before the intent is stored, and after that.
@@ -434,7 +434,10 @@ mod tests {
     #[test]
     fn whoever_waits_for_a_refresh_outlasts_it() {
         assert!(slowest_refresh() < STORE_LOCK, "{:?}", slowest_refresh());
-        assert!(STORE_LOCK + STORE_OPERATION + slowest_refresh() < REFRESH_WAIT);
+        // Another process is waited for although its doubt changes, and then the lock once more.
+        let lock = STORE_LOCK + STORE_OPERATION;
+        let start = lock + STORE_OPERATION + DOUBT_GRACE * 2;
+        assert!(start + lock + slowest_refresh() < REFRESH_WAIT);
     }
 
     #[test]

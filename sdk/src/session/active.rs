@@ -107,11 +107,7 @@ impl<C: SessionContext> ActiveSession<C> {
     pub(super) async fn reload(&self, context: &C) -> Outcome<C> {
         let repository = context.sessions();
         let (read_at, removals) = (Instant::now(), repository.removals());
-        let entry = repository.entry(&self.id).await;
-        if entry.is_err() {
-            self.with_state(|state| state.note_store_failed());
-        }
-        let Some(entry) = entry? else {
+        let Some(entry) = repository.entry(&self.id).await? else {
             self.with_state(|state| state.not_stored());
             return Err(self.not_found().into());
         };

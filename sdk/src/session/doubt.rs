@@ -111,60 +111,59 @@ impl Doubt {
     }
 
     /// Whether it is the same doubt, however long it has been watched.
-    fn is_same(&self, other: &Self) -> bool {
+    pub(super) fn is_same(&self, other: &Self) -> bool {
         let Self { by, since, given_up, rejected, watched: _ } = other;
         (&self.by, self.since, self.given_up, self.rejected) == (by, *since, *given_up, *rejected)
     }
 }
 
-/// How long a stored session has been seen with the same doubt: by this process, and by others before.
-#[derive(Debug, Clone)]
-pub(super) struct SeenDoubt {
-    doubt: Doubt,
-    /// How long others had watched it when this process saw it first.
+/// How long the doubt of another process has been watched in the store: by this process, and by others before.
+#[derive(Debug)]
+pub(super) struct Watch {
+    /// How long others had watched it when this process began.
     before: Duration,
-    first: Instant,
+    since: Instant,
     last: Instant,
-    /// Whether the store has failed since then.
-    store_failed: bool,
+    /// Whether the store has failed, so that less than the row says is to be written there.
+    began_again: bool,
 }
 
-impl SeenDoubt {
-    /// Takes into account what was read from the store or written to it. A gap between two reads does not count. If the store
-    /// has failed meanwhile, the other process could not write either, so the count begins again.
-    pub(super) fn update(
-        seen: &mut Option<Self>,
-        doubt: Option<Doubt>,
-        read_at: Instant,
-        longest_gap: Duration,
-    ) {
+impl Watch {
+    /// Begins with a doubt that was just read. `store_failed` is whether the store has failed before.
+    pub(super) fn begin(doubt: &Doubt, store_failed: bool) -> Self {
         let now = Instant::now();
-        let begin = |doubt: Doubt, before| Self { doubt, before, first: now, last: now, store_failed: false };
-        *seen = match (seen.take(), doubt) {
-            (_, None) => None,
-            (Some(seen), Some(doubt)) if seen.doubt.is_same(&doubt) => Some(if seen.store_failed {
-                begin(doubt, Duration::ZERO)
-            } else if read_at.saturating_duration_since(seen.last) <= longest_gap {
-                Self { last: now, ..seen }
-            } else {
-                let before = doubt.watched();
-                begin(doubt, before)
-            }),
-            (_, Some(doubt)) => {
-                let before = doubt.watched();
-                Some(begin(doubt, before))
-            }
-        };
+        let before = if store_failed { Duration::ZERO } else { doubt.watched() };
+        Self { before, since: now, last: now, began_again: store_failed }
     }
 
-    /// The store has failed.
-    pub(super) fn note_store_failed(&mut self) {
-        self.store_failed = true;
+    /// The same doubt was read again, by a request that was sent at a moment. Time does not count in which nobody looked.
+    pub(super) fn look(&mut self, sent: Instant, longest_gap: Duration) {
+        let gap = sent.saturating_duration_since(self.last);
+        if gap > longest_gap {
+            self.since += gap;
+        }
+        self.last = Instant::now();
     }
 
-    /// How long the same doubt has been seen.
-    pub(super) fn age(&self) -> Duration {
-        if self.store_failed { Duration::ZERO } else { self.before.saturating_add(self.first.elapsed()) }
+    /// The store has failed. The other process could not write either, so the count begins again.
+    pub(super) fn store_failed(&mut self) {
+        let now = Instant::now();
+        *self = Self { before: Duration::ZERO, since: now, last: now, began_again: true };
+    }
+
+    /// How long the doubt has been watched so far.
+    pub(super) fn length(&self) -> Duration {
+        self.before.saturating_add(self.last.saturating_duration_since(self.since))
+    }
+
+    /// What to write to the store, if it differs from what `doubt` says by so much.
+    pub(super) fn to_record(&mut self, doubt: &Doubt, least: Duration) -> Option<Duration> {
+        let length = self.length();
+        let (more, less) = (length.saturating_sub(doubt.watched()), doubt.watched().saturating_sub(length));
+        if less.is_zero() {
+            self.began_again = false;
+        }
+        (more >= least || (self.began_again && !less.is_zero())).then_some(length)
     }
 }
 
@@ -175,33 +174,26 @@ mod tests {
 
     const GAP: Duration = Duration::from_secs(5);
 
-    fn see(seen: &mut Option<SeenDoubt>, doubt: &Doubt) {
-        SeenDoubt::update(seen, Some(doubt.clone()), Instant::now(), GAP);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Looks every second for some seconds.
+    async fn watch(watch: &mut Watch, seconds: u32) {
+        for _ in 0..seconds {
+            tokio::time::advance(SECOND).await;
+            watch.look(Instant::now(), GAP);
+        }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn o25_a_doubt_ages_only_while_it_is_seen_unchanged() {
+    #[test]
+    fn o25_nobody_waits_for_whoever_got_no_answer() {
         let (one, other) = (ProcessId::generate(), ProcessId::generate());
         assert_ne!(one, other);
         let doubt = Doubt::now(&one, false);
         assert!(doubt.is_by(&one) && !doubt.is_by(&other) && !Doubt::unknown().is_by(&one));
         assert!(doubt.may_be_settled_by_another(&other) && !doubt.may_be_settled_by_another(&one));
         assert!(!Doubt::without_answer(&one, false).may_be_settled_by_another(&other));
-        let mut seen = None;
-        see(&mut seen, &doubt);
-        tokio::time::advance(GAP).await;
-        see(&mut seen, &doubt);
-        assert_eq!(seen.as_ref().unwrap().age(), GAP);
-        // Nobody looked for a while.
-        tokio::time::advance(GAP * 2).await;
-        see(&mut seen, &doubt);
-        assert_eq!(seen.as_ref().unwrap().age(), Duration::ZERO);
-        // Another process has sent a refresh.
-        tokio::time::advance(GAP).await;
-        see(&mut seen, &Doubt::now(&other, false));
-        assert_eq!(seen.as_ref().unwrap().age(), Duration::ZERO);
-        SeenDoubt::update(&mut seen, None, Instant::now(), GAP);
-        assert!(seen.is_none());
+        assert!(doubt.is_same(&doubt.clone().after_watching(SECOND)));
+        assert!(!doubt.is_same(&Doubt::without_answer(&one, false)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -210,41 +202,46 @@ mod tests {
         for wrong in [-600, 600] {
             let mut doubt = Doubt::now(&ProcessId::generate(), false);
             doubt.since += wrong;
-            let mut seen = None;
-            see(&mut seen, &doubt);
-            assert_eq!(seen.as_ref().unwrap().age(), Duration::ZERO);
-            tokio::time::advance(GAP).await;
-            let watched = seen.unwrap().age();
-            assert_eq!(watched, GAP);
+            let mut first = Watch::begin(&doubt, false);
+            assert_eq!((first.length(), first.to_record(&doubt, SECOND)), (Duration::ZERO, None));
+            watch(&mut first, 3).await;
+            let recorded = first.to_record(&doubt, SECOND).unwrap();
+            assert_eq!(recorded, SECOND * 3);
             // The next process goes on from there, an hour later.
-            tokio::time::advance(Duration::from_secs(3600)).await;
-            let doubt = doubt.after_watching(watched);
-            let mut seen = None;
-            see(&mut seen, &doubt);
-            assert_eq!(seen.as_ref().unwrap().age(), GAP);
-            // What it adds to the row itself does not count twice.
-            tokio::time::advance(GAP).await;
-            see(&mut seen, &doubt.clone().after_watching(GAP * 2));
-            assert_eq!(seen.as_ref().unwrap().age(), GAP * 2);
-            // It waits for something else, and then goes on from the row as well.
-            tokio::time::advance(GAP * 9).await;
-            see(&mut seen, &doubt.after_watching(GAP * 2));
-            assert_eq!(seen.as_ref().unwrap().age(), GAP * 2);
+            let doubt = doubt.after_watching(recorded);
+            tokio::time::advance(SECOND * 3600).await;
+            let mut next = Watch::begin(&doubt, false);
+            watch(&mut next, 2).await;
+            assert_eq!(next.length(), SECOND * 5);
+            // Time in which it was stopped does not count.
+            tokio::time::advance(GAP * 2).await;
+            next.look(Instant::now(), GAP);
+            assert_eq!(next.length(), SECOND * 5);
+            watch(&mut next, 1).await;
+            assert_eq!(next.length(), SECOND * 6);
+            // Another one has written as much meanwhile, or more.
+            assert_eq!(next.to_record(&doubt.clone().after_watching(SECOND * 6), SECOND), None);
+            assert_eq!(next.to_record(&doubt.after_watching(SECOND * 8), SECOND), None);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn o25_the_count_begins_again_if_the_store_has_failed() {
-        let doubt = Doubt::now(&ProcessId::generate(), false).after_watching(GAP * 4);
-        let mut seen = None;
-        see(&mut seen, &doubt);
-        assert_eq!(seen.as_ref().unwrap().age(), GAP * 4);
-        seen.as_mut().unwrap().note_store_failed();
-        tokio::time::advance(GAP).await;
-        assert_eq!(seen.as_ref().unwrap().age(), Duration::ZERO);
-        see(&mut seen, &doubt);
-        tokio::time::advance(GAP).await;
-        assert_eq!(seen.as_ref().unwrap().age(), GAP);
+        let doubt = Doubt::now(&ProcessId::generate(), false).after_watching(SECOND * 20);
+        for failed_before in [true, false] {
+            let mut begun = Watch::begin(&doubt, failed_before);
+            if !failed_before {
+                watch(&mut begun, 2).await;
+                begun.store_failed();
+            }
+            watch(&mut begun, 2).await;
+            assert_eq!(begun.length(), SECOND * 2);
+            // Others hear of it.
+            assert_eq!(begun.to_record(&doubt, SECOND), Some(SECOND * 2));
+            let corrected = doubt.clone().after_watching(SECOND * 2);
+            assert_eq!(begun.to_record(&corrected, SECOND), None);
+            assert_eq!(begun.to_record(&doubt, SECOND), None, "once");
+        }
     }
 
     #[test]

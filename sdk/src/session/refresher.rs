@@ -3,14 +3,14 @@
 
 mod doubts;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tracing::Span;
 use zeroize::Zeroizing;
 
 use super::{
-    ActiveSession, CachedSession, Processed, RefreshFailure, Refreshed, Renewed, SessionContext,
+    ActiveSession, CachedSession, Doubt, Processed, RefreshFailure, Refreshed, Renewed, SessionContext,
     SessionError, SessionKey, SessionStoreError, StoredSession, limited,
     state::{Outcome, UnsavedTokens},
 };
@@ -22,6 +22,9 @@ use crate::{
 
 /// How often a write is attempted that conflicts with others.
 const ATTEMPTS: usize = 3;
+
+/// How often the lock is acquired again after another process was waited for.
+const PASSES: usize = 10;
 
 /// Replaces the access token `stale`, unless it has already been replaced. Stores unsaved tokens first.
 pub(super) async fn run<C: SessionContext>(
@@ -52,12 +55,23 @@ async fn store_and_refresh<C: SessionContext>(
         }
     }
     let Some(stale) = stale else { return active.reload(context).await };
-    let lock = context.sessions().lock(&active.id, limits::STORE_LOCK).await?;
-    let current = active.reload(context).await?;
-    if current.record.access_token() != stale && !current.record.is_expired() {
-        return Ok(current);
+    let mut refresher = Refresher::new(context, active, None);
+    for _ in 0..PASSES {
+        let lock = context.sessions().lock(&active.id, limits::STORE_LOCK).await?;
+        let current = active.reload(context).await?;
+        if current.differs_from(stale) && !current.record.is_expired() {
+            return Ok(current);
+        }
+        refresher.lock = Some(lock.watch());
+        let doubt = match refresher.refresh(current, &lock).await? {
+            Progress::Done(cached) => return Ok(cached),
+            Progress::WaitForOther(doubt) => doubt,
+        };
+        // Nobody has to wait for a process that only waits: it may end meanwhile.
+        drop(lock);
+        refresher.wait_for_other(&doubt).await?;
     }
-    Refresher::new(context, active, Some(lock.watch())).refresh(current, &lock).await
+    Err(SessionError::Timeout { limit: refresher.waited })
 }
 
 struct Refresher<'a, C: SessionContext> {
@@ -65,6 +79,8 @@ struct Refresher<'a, C: SessionContext> {
     active: &'a ActiveSession<C>,
     /// Absent if unsaved tokens are stored, which needs no lock.
     lock: Option<LockWatch>,
+    /// How long other processes have been waited for.
+    waited: Duration,
     steps: Vec<String>,
     /// Whether the server may have processed a refresh whose tokens are not stored.
     in_doubt: bool,
@@ -78,11 +94,32 @@ enum Ready<C: SessionContext> {
     Superseded(Arc<CachedSession<C>>),
     /// The session to refresh, as it is stored now.
     Refresh(Arc<CachedSession<C>>),
+    /// Another process may have new tokens, as this doubt says.
+    WaitForOther(Doubt),
+}
+
+/// How far a refresh has come.
+enum Progress<C: SessionContext> {
+    Done(Arc<CachedSession<C>>),
+    /// Another process may have new tokens, as this doubt says.
+    WaitForOther(Doubt),
+}
+
+impl<C: SessionContext> Ready<C> {
+    /// What is to be refreshed, or otherwise how far the refresh has come.
+    fn or_progress(self) -> Result<Arc<CachedSession<C>>, Progress<C>> {
+        match self {
+            Self::Refresh(current) => Ok(current),
+            Self::Superseded(refreshed) => Err(Progress::Done(refreshed)),
+            Self::WaitForOther(doubt) => Err(Progress::WaitForOther(doubt)),
+        }
+    }
 }
 
 impl<'a, C: SessionContext> Refresher<'a, C> {
     fn new(context: &'a C, active: &'a ActiveSession<C>, lock: Option<LockWatch>) -> Self {
-        Self { context, active, lock, steps: Vec::new(), in_doubt: false, accepted: false }
+        let (waited, steps) = (Duration::ZERO, Vec::new());
+        Self { context, active, lock, waited, steps, in_doubt: false, accepted: false }
     }
 
     fn step(&mut self, step: impl fmt::Display) {
@@ -90,27 +127,40 @@ impl<'a, C: SessionContext> Refresher<'a, C> {
         self.steps.push(step.to_string());
     }
 
-    async fn refresh(&mut self, current: Arc<CachedSession<C>>, lock: &StoreLock) -> Outcome<C> {
+    async fn refresh(
+        &mut self,
+        current: Arc<CachedSession<C>>,
+        lock: &StoreLock,
+    ) -> Result<Progress<C>, SessionError> {
         if current.record.is_over() {
-            return self.end(&current, ReauthenticateReason::Revoked).await;
+            return self.end(&current, ReauthenticateReason::Revoked).await.map(Progress::Done);
         }
         if !current.record.can_refresh() {
             return if current.record.is_expired() {
-                self.end(&current, ReauthenticateReason::NoRefreshToken).await
+                self.end(&current, ReauthenticateReason::NoRefreshToken).await.map(Progress::Done)
             } else {
                 let did = self.active.id.did().clone();
                 Err(Reauthenticate::new(did, ReauthenticateReason::NoRefreshToken, None).into())
             };
         }
-        let mut current = match self.settle_doubt(current).await? {
-            Ready::Refresh(current) => current,
-            Ready::Superseded(refreshed) => return Ok(refreshed),
+        let current = match self.settle_doubt(current).await?.or_progress() {
+            Ok(current) => current,
+            Err(progress) => return Ok(progress),
         };
+        self.exchange(current, lock).await
+    }
+
+    /// Sends the refresh token, and once more if nobody knows what became of that and another attempt is safe.
+    async fn exchange(
+        &mut self,
+        mut current: Arc<CachedSession<C>>,
+        lock: &StoreLock,
+    ) -> Result<Progress<C>, SessionError> {
         let mut attempts = 0;
         loop {
-            current = match self.record_intent(current, lock).await? {
-                Ready::Refresh(current) => current,
-                Ready::Superseded(refreshed) => return Ok(refreshed),
+            current = match self.record_intent(current, lock).await?.or_progress() {
+                Ok(current) => current,
+                Err(progress) => return Ok(progress),
             };
             if let Err(error) = extend(lock).await {
                 return Err(self.without_lock(current, error).await);
@@ -121,17 +171,19 @@ impl<'a, C: SessionContext> Refresher<'a, C> {
             let failure = match self.context.refresh(self.active, &current, lock.watch()).await {
                 Refreshed::Tokens(session) => {
                     let old_access_token = Zeroizing::new(current.record.access_token().to_owned());
-                    return self
-                        .store(UnsavedTokens { record: session, old_access_token, renewed: false })
-                        .await;
+                    let new = UnsavedTokens { record: session, old_access_token, renewed: false };
+                    return self.store(new).await.map(Progress::Done);
                 }
                 Refreshed::Invalid(problem) => {
                     self.step(problem);
-                    return self.end(&current, ReauthenticateReason::InvalidRefresh).await;
+                    return self
+                        .end(&current, ReauthenticateReason::InvalidRefresh)
+                        .await
+                        .map(Progress::Done);
                 }
                 Refreshed::Rejected(detail) => {
                     self.step(detail);
-                    return self.rejected(&current).await;
+                    return self.rejected(&current).await.map(Progress::Done);
                 }
                 Refreshed::Failed(failure) => failure,
             };
@@ -141,7 +193,12 @@ impl<'a, C: SessionContext> Refresher<'a, C> {
                     return Err(self.unavailable(&current, failure, false).await);
                 }
                 Processed::No => return Err(self.without_answer(current, failure).await),
-                Processed::Yes => return self.end(&current, ReauthenticateReason::InvalidRefresh).await,
+                Processed::Yes => {
+                    return self
+                        .end(&current, ReauthenticateReason::InvalidRefresh)
+                        .await
+                        .map(Progress::Done);
+                }
                 Processed::Unknown => (self.in_doubt, self.accepted) = (true, false),
             }
             // Whatever becomes of this process from here on, nobody has to wait for it.
@@ -150,7 +207,7 @@ impl<'a, C: SessionContext> Refresher<'a, C> {
                 return Err(self.unavailable(&current, failure, true).await);
             }
             if let Some(refreshed) = self.reconcile(&current, failure).await? {
-                return Ok(refreshed);
+                return Ok(Progress::Done(refreshed));
             }
         }
     }

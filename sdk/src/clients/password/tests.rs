@@ -490,6 +490,7 @@ async fn x11_a_session_that_was_removed_although_the_store_says_otherwise_is_rev
 #[tokio::test]
 async fn x11_processes_that_live_for_less_than_the_grace_get_through_it_together() {
     let world = World::new().await;
+    let slower = || Pace { doubt_grace: Duration::from_millis(1500), ..pace() };
     world.stub.answer(REFRESH, session("a1", ""));
     let key = world.store.list("password/").await.unwrap().remove(0);
     let entry = world.store.get(&key).await.unwrap().unwrap();
@@ -505,15 +506,15 @@ async fn x11_processes_that_live_for_less_than_the_grace_get_through_it_together
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
             runtime.block_on(async move {
-                let builder = PasswordClient::builder(origin).shared_store(store).pace(pace());
+                let builder = PasswordClient::builder(origin).shared_store(store).pace(slower());
                 let client = builder.resume_or_sign_in("alice.example", "secret").await.unwrap();
-                let _ = tokio::time::timeout(pace().doubt_grace / 2, call(&client)).await;
+                let _ = tokio::time::timeout(slower().doubt_grace * 2 / 3, call(&client)).await;
             });
             runtime.shutdown_timeout(Duration::from_secs(5));
         });
         process.await.unwrap();
     }
-    assert!(lived > 2, "{lived}");
+    assert!(lived > 1, "one process is not enough");
     assert_eq!(world.count(CREATE), 1);
 }
 

@@ -9,7 +9,7 @@ use crate::{
     limits,
     session::{
         CachedSession, Doubt, Probed, Processed, RefreshFailure, SessionContext, SessionError, SessionKey,
-        SessionStoreError, StoredSession,
+        SessionStoreError, StoredSession, doubt::Watch,
     },
     store::{StoreError, StoreLock},
 };
@@ -22,6 +22,11 @@ impl<C: SessionContext> Refresher<'_, C> {
     ) -> Result<Ready<C>, SessionError> {
         (self.in_doubt, self.accepted) = (current.record.doubt().is_some(), false);
         let Some(doubt) = current.record.doubt() else { return Ok(Ready::Refresh(current)) };
+        let by_another = doubt.may_be_settled_by_another(self.context.process());
+        if by_another && doubt.watched() < self.context.pace().doubt_grace {
+            self.step("another process may have new tokens that it could not store yet");
+            return Ok(Ready::WaitForOther(doubt));
+        }
         self.step("the outcome of an earlier refresh is unknown");
         for wait in [Duration::ZERO, limits::CONCURRENT_WRITE] {
             tokio::time::sleep(wait).await;
@@ -29,26 +34,17 @@ impl<C: SessionContext> Refresher<'_, C> {
                 return Ok(Ready::Superseded(refreshed));
             }
         }
-        let probed = self.probe(&current).await;
-        if let Probed::Unknown(answer) = &probed {
-            let failure = no_answer(answer);
-            return Err(self.unavailable(&current, failure, true).await);
-        }
-        if !doubt.may_be_settled_by_another(self.context.process()) {
-            if matches!(probed, Probed::Refused) {
-                self.try_in_any_case(&current);
+        match self.probe(&current).await {
+            Probed::Unknown(answer) => {
+                let failure = no_answer(&answer);
+                return Err(self.unavailable(&current, failure, true).await);
             }
-            return Ok(Ready::Refresh(current));
+            Probed::Refused => self.try_in_any_case(&current),
+            // On some servers, a token outlives a refresh, so that says less about that of another process.
+            Probed::Accepted if by_another => self.accepted = false,
+            Probed::Accepted | Probed::Meaningless => {}
         }
-        // Even if the old token is accepted: on some servers it outlives a refresh.
-        let waited = self.wait_for_other(current).await?;
-        if let Ready::Refresh(current) = &waited {
-            (self.in_doubt, self.accepted) = (current.record.doubt().is_some(), false);
-            if self.in_doubt && matches!(probed, Probed::Refused) {
-                self.try_in_any_case(current);
-            }
-        }
-        Ok(waited)
+        Ok(Ready::Refresh(current))
     }
 
     /// The access token is rejected, and nobody has new ones. They may have been lost, and then nothing is lost by another attempt.
@@ -58,57 +54,61 @@ impl<C: SessionContext> Refresher<'_, C> {
         self.step("the refresh token is tried once, because otherwise the session has ended anyway");
     }
 
-    /// Another process may have new tokens in memory and store them as soon as it can: waits for that as long as it may take.
-    async fn wait_for_other(&mut self, current: Arc<CachedSession<C>>) -> Result<Ready<C>, SessionError> {
-        let pace = self.context.pace();
+    /// Another process may have new tokens in memory and store them as soon as it can: waits until it has done so, or for as long
+    /// as it may take. Whoever calls this has had the lock, so that process does not wait for an answer any more.
+    ///
+    /// How long others have waited is in the doubt, and is brought up to date all the time: this process may end before the wait
+    /// does, and the next one goes on from there. That also shows whether the other process could have stored its tokens.
+    pub(super) async fn wait_for_other(&mut self, doubt: &Doubt) -> Result<(), SessionError> {
         // If the doubt changes again and again, there is no end to be seen for this refresh.
-        let (begun, limit) = (Instant::now(), pace.doubt_grace * 2);
-        loop {
-            let stored = self.active.reload(self.context).await?;
-            if stored.differs_from(current.record.access_token()) {
-                self.step("another process has stored the new tokens");
-                return Ok(Ready::Superseded(stored));
-            }
-            if stored.record.doubt().is_none() {
-                self.step("the other process has found that nothing was rotated");
-                return Ok(Ready::Refresh(stored));
-            }
-            let by_other = |doubt: Doubt| doubt.may_be_settled_by_another(self.context.process());
-            if !stored.record.doubt().is_some_and(by_other) {
-                self.step("the other process has got no answer");
-                return Ok(Ready::Refresh(stored));
-            }
-            let watched = self.active.with_state(|state| state.doubt_age());
-            if watched >= pace.doubt_grace {
-                let watched = watched.as_secs();
-                self.step(format_args!("no other process has stored new tokens in {watched} seconds"));
-                return Ok(Ready::Refresh(stored));
-            }
-            if begun.elapsed() >= limit {
-                return Err(SessionError::Timeout { limit });
-            }
-            self.record_watching(&stored, watched).await;
-            tokio::time::sleep(pace.doubt_poll).await;
+        let limit = self.context.pace().doubt_grace * 2;
+        let begun = Instant::now();
+        let watching = self.watch(doubt);
+        let ended = tokio::time::timeout(limit.saturating_sub(self.waited), watching).await;
+        self.waited += begun.elapsed();
+        let ended = ended.unwrap_or(Err(SessionError::Timeout { limit }));
+        if ended.is_err() {
+            self.active.with_state(|state| state.note_watch_failed());
         }
+        let reason = ended?;
+        self.step(reason);
+        Ok(())
     }
 
-    /// Records how long the doubt of another process has been watched: this process may end before the wait does, and the next
-    /// one goes on from there. This also shows whether the other process could have stored its tokens meanwhile.
-    async fn record_watching(&mut self, stored: &CachedSession<C>, watched: Duration) {
-        let Some(doubt) = stored.record.doubt() else { return };
-        let is_recorded = watched
-            .checked_sub(doubt.watched())
-            .is_some_and(|more| more < self.context.pace().doubt_poll / 2);
-        if is_recorded {
-            return;
-        }
-        match self.record_doubt(stored, Some(doubt.after_watching(watched))).await {
-            Ok(_) => {}
-            // What was written is read next.
-            Err(error) if error.is_conflict() => {}
-            Err(error) => {
-                tracing::debug!(did = %self.active.id.did(), %error, "the store accepts no writes, so the wait begins again");
-                self.active.with_state(|state| state.note_store_failed());
+    /// Watches a doubt until it changes, or until it has been watched for long enough. Returns which of them.
+    async fn watch(&self, doubt: &Doubt) -> Result<&'static str, SessionError> {
+        let pace = self.context.pace();
+        let mut watch = Watch::begin(doubt, self.active.with_state(|state| state.take_watch_failed()));
+        loop {
+            tokio::time::sleep(pace.doubt_poll).await;
+            let sent = Instant::now();
+            let stored = self.active.reload(self.context).await?;
+            let doubt = match stored.record.doubt() {
+                None => {
+                    return Ok(
+                        "the other process has stored the new tokens, or found that nothing was rotated",
+                    );
+                }
+                Some(now) if !now.is_same(doubt) => {
+                    return Ok("the other process has got no answer, or tries again");
+                }
+                Some(same) => same,
+            };
+            watch.look(sent, limits::DOUBT_GAP);
+            if let Some(watched) = watch.to_record(&doubt, pace.doubt_poll / 2) {
+                match self.record_doubt(&stored, Some(doubt.after_watching(watched))).await {
+                    // If somebody else has written, that is read next.
+                    Err(error) if error.is_conflict() => continue,
+                    Err(error) => {
+                        tracing::debug!(did = %self.active.id.did(), %error, "the wait for another process begins again");
+                        watch.store_failed();
+                        continue;
+                    }
+                    Ok(_) => {}
+                }
+            }
+            if watch.length() >= pace.doubt_grace {
+                return Ok("no other process has stored new tokens");
             }
         }
     }
@@ -145,7 +145,7 @@ impl<C: SessionContext> Refresher<'_, C> {
                 // By a process that ignores the lock, or has lost it.
                 current = match self.settle_doubt(current).await? {
                     Ready::Refresh(current) => current,
-                    superseded => return Ok(superseded),
+                    other => return Ok(other),
                 };
                 settled = current.record.doubt();
             }
