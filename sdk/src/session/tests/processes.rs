@@ -36,8 +36,12 @@ const LONGEST: usize = 22;
 /// How many processes that make one call may come after the first one. One waits for a lease, one for the grace, and faults
 /// cost some more.
 const PROCESSES: usize = 9;
-/// How long a process is stopped: longer than a lease, and than others wait for it.
+/// How long a process is stopped before it sends a refresh: longer than others wait for it.
 const STOPPED: Duration = Duration::from_secs(100);
+/// The same in an operation of the store: less than its limit, because the clock of the model goes on for all.
+const STOPPED_IN_STORE: Duration = Duration::from_secs(12);
+/// When a stopped process loses its lease.
+const LEASE_OF_STOPPED: Duration = Duration::from_secs(8);
 /// How long the store is away.
 const DOWN: Duration = Duration::from_secs(20);
 
@@ -209,12 +213,12 @@ impl World {
     }
 
     /// The process is stopped, and goes on after a while.
-    fn stop(self: &Arc<Self>, process: usize) {
+    fn stop(self: &Arc<Self>, process: usize, length: Duration) {
         let mut state = self.state();
         state.lives[process] = Life::Stopped;
         if self.setting.leased {
             if let Some((holder, number, _)) = state.lock.filter(|(holder, ..)| *holder == process) {
-                state.lock = Some((holder, number, Some(Instant::now() + limits::LEASE)));
+                state.lock = Some((holder, number, Some(Instant::now() + LEASE_OF_STOPPED)));
             }
             if let Some(lease) = &state.leases[process] {
                 lease.end();
@@ -224,7 +228,7 @@ impl World {
         self.changed.notify_waiters();
         let world = Arc::clone(self);
         tokio::spawn(async move {
-            sleep(STOPPED).await;
+            sleep(length).await;
             let mut state = world.state();
             if state.lives[process] == Life::Stopped {
                 state.lives[process] = Life::Alive;
@@ -306,7 +310,7 @@ impl ModelStore {
         let fate = if world.is_down() { Fate::Done } else { world.fate(process, name, fates) };
         match fate {
             Fate::KilledBefore => world.end(process),
-            Fate::StoppedBefore => world.stop(process),
+            Fate::StoppedBefore => world.stop(process, STOPPED_IN_STORE),
             Fate::StoreDown => world.state().down_until = Some(Instant::now() + DOWN),
             _ => {}
         }
@@ -517,7 +521,7 @@ impl SessionContext for Modelled {
         let fate = world.fate(process, "refresh", FATES);
         match fate {
             Fate::KilledBefore => world.end(process),
-            Fate::StoppedBefore => world.stop(process),
+            Fate::StoppedBefore => world.stop(process, STOPPED),
             Fate::Fails => return unknown(),
             Fate::Hangs => {
                 sleep(limits::AUTHORIZATION_SERVER).await;

@@ -46,6 +46,8 @@ pub(super) struct Control {
     pub(super) renewal_hangs: Arc<AtomicBool>,
     /// How many removals fail.
     pub(super) deletes_fail: AtomicI32,
+    /// Whether removals end without an answer, and are not executed yet.
+    pub(super) deletes_hang: AtomicBool,
     /// What removals expected.
     pub(super) deletes: Mutex<Vec<Expected<Version>>>,
 }
@@ -63,6 +65,7 @@ impl Default for Control {
             before_put: Mutex::default(),
             renewal_hangs: Arc::default(),
             deletes_fail: AtomicI32::new(0),
+            deletes_hang: AtomicBool::new(false),
             deletes: Mutex::default(),
         }
     }
@@ -133,6 +136,9 @@ impl Store for Flaky {
                 hook().await;
             }
             self.control.deletes.lock().unwrap().push(expected);
+            if self.control.deletes_hang.load(Ordering::SeqCst) {
+                return Err(StoreError::Timeout { limit: Duration::from_secs(1) });
+            }
             if self.control.deletes_fail.fetch_sub(1, Ordering::SeqCst) > 0 {
                 return failed();
             }

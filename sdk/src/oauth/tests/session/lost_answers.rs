@@ -87,6 +87,17 @@ async fn o27_a_session_that_is_still_there_is_not_revoked_and_can_be_signed_out_
 }
 
 #[tokio::test]
+async fn o27_a_session_is_revoked_whose_removal_may_be_executed_later() {
+    let world = World::new(200).await;
+    world.control.deletes_hang.store(true, Ordering::SeqCst);
+    world.client.sign_out().await.unwrap_err();
+    assert!(world.stored().await.is_some());
+    assert_eq!(world.stub.with(|s| s.revoked.clone()), ["r0"]);
+    world.control.deletes_hang.store(false, Ordering::SeqCst);
+    assert_eq!(world.client.sign_out().await.unwrap(), SignOut::Confirmed);
+}
+
+#[tokio::test]
 async fn o27_of_a_session_that_may_have_been_removed_the_newest_tokens_are_revoked() {
     let world = World::new(-10).await;
     world.puts_left(1);
