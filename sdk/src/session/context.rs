@@ -177,7 +177,7 @@ pub(crate) enum Processed {
 /// Whether an access token is accepted.
 pub(crate) enum Probed {
     Accepted,
-    /// The server says that the token is invalid, so it has been replaced.
+    /// The server says that the token is invalid: it has been replaced, or has ended there in another way.
     Refused,
     /// Contains what happened instead.
     Unknown(String),

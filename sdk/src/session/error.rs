@@ -99,6 +99,11 @@ impl SessionStoreError {
         of_store || self.is_unreadable()
     }
 
+    /// Whether the store did not respond, so that it may still do what it was asked to.
+    pub(crate) fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout { .. } | Self::Store(StoreError::Timeout { .. }))
+    }
+
     /// Whether the store did not contain the expected version.
     pub(crate) fn is_conflict(&self) -> bool {
         matches!(self, Self::Store(StoreError::Conflict))

@@ -17,6 +17,7 @@ use crate::{
         wire::{DpopKey, NonceCache, ServerEndpoint, TokenResponse, discard},
     },
     server_text::{MESSAGE, SHORT, excerpt},
+    session::NotRemoved,
     store::Expected,
     xrpc::observed::observed,
 };
@@ -299,7 +300,7 @@ impl CodeExchange {
         let app = &self.context.app;
         if let Err(source) = app.sessions.put(&id, &session, Expected::Absent).await {
             // The write may have succeeded even if it returned an error, and the tokens are about to be revoked.
-            if let Err(error) = app.sessions.remove(&id).await {
+            if let Err(NotRemoved { error, .. }) = app.sessions.remove(&id).await {
                 tracing::debug!(session = %id, %error, "a revoked session could not be removed from the store");
             }
             return Err(CallbackError::Store { did: tokens.sub.clone(), source });
