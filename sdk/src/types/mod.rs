@@ -53,6 +53,7 @@ mod nullable;
 mod object;
 mod permission_set;
 mod record_key;
+mod secret;
 pub(crate) mod serde_record;
 mod setters;
 mod text;
@@ -95,6 +96,7 @@ pub use unknown::Unknown;
 #[cfg(feature = "repo")]
 pub(crate) use unknown::from_cbor_bounded;
 pub use uri::Uri;
+pub(crate) use validation::validate_body;
 pub use validation::{Rule, Violation, ViolationKind, Violations, Warning, WarningKind, Warnings};
 pub use value::Value;
 
