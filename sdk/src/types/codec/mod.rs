@@ -122,7 +122,7 @@ pub trait Data {
     /// Inputs of calls are validated before they are sent, unless the client is configured otherwise. Decoding does not
     /// validate.
     ///
-    /// Returns what is tolerated although other software may refuse it. Such [`Warnings`](super::Warnings) about an input
+    /// Returns what is tolerated although other software may refuse it, or round it. Such [`Warnings`](super::Warnings) about an input
     /// are logged, and do not keep it from being sent.
     ///
     /// # Errors
