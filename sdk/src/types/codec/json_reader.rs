@@ -50,6 +50,33 @@ fn whole_number(text: &str) -> Result<i64, Problem> {
     value.ok_or(Problem::IntegerRange)
 }
 
+/// JSON whose unpaired surrogates are the replacement character: what is kept as it was read is read by others too, and
+/// most of them refuse such an escape. The text must have been checked.
+#[cold]
+pub(super) fn without_unpaired_surrogates(json: &str) -> String {
+    let unit = |at: usize| {
+        let digits = json.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let (mut out, mut copied, mut at) = (String::with_capacity(json.len()), 0, 0);
+    while let Some(found) = json[at..].find('\\') {
+        at += found;
+        at += match (unit(at), unit(at + 6)) {
+            (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => 12,
+            (Some(0xd800..0xe000), _) => {
+                out.push_str(&json[copied..at]);
+                out.push_str("\\ufffd");
+                copied = at + 6;
+                6
+            }
+            (Some(_), _) => 6,
+            (None, _) => 2,
+        };
+    }
+    out.push_str(&json[copied..]);
+    out
+}
+
 /// Returns the position of the next byte that ends or interrupts a string, or the end if there is none.
 #[inline]
 pub(super) fn text_run(bytes: &[u8], mut at: usize) -> usize {
@@ -276,22 +303,28 @@ impl<'a> Reader<'a> {
         Ok(character)
     }
 
-    /// `\uXXXX`, with the second half of a surrogate pair if there is one.
+    /// `\uXXXX`, with the second half of a surrogate pair if there is one. Half a pair alone, as JavaScript writes where
+    /// it has cut a text, stands for the replacement character: it has no form in UTF-8, where JavaScript puts that too.
     fn json_unicode(&mut self) -> Result<char, DataError> {
-        let at = self.at - 1;
         let mut code = self.json_hex()?;
         if (0xd800..0xdc00).contains(&code)
             && self.byte() == b'\\'
             && self.bytes.get(self.at + 1) == Some(&b'u')
         {
+            let behind = self.at;
             self.at += 1;
             let low = self.json_hex()?;
             if (0xdc00..0xe000).contains(&low) {
                 code = 0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+            } else {
+                // The beginning of something else.
+                self.at = behind;
             }
         }
-        char::from_u32(code)
-            .ok_or_else(|| DataError::at(at, Problem::Json("an escape sequence is an unpaired surrogate")))
+        Ok(char::from_u32(code).unwrap_or_else(|| {
+            self.replaced = true;
+            char::REPLACEMENT_CHARACTER
+        }))
     }
 
     fn json_hex(&mut self) -> Result<u32, DataError> {
