@@ -93,6 +93,42 @@ pub(super) fn text_run(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
+/// Whether each level that is open is an object. The first ones need no memory of their own.
+struct OpenLevels {
+    near: [bool; 64],
+    far: Vec<bool>,
+    count: usize,
+}
+
+impl Default for OpenLevels {
+    fn default() -> Self {
+        Self { near: [false; 64], far: Vec::new(), count: 0 }
+    }
+}
+
+impl OpenLevels {
+    #[inline]
+    fn enter(&mut self, is_map: bool) {
+        match self.near.get_mut(self.count) {
+            Some(level) => *level = is_map,
+            None => self.far.push(is_map),
+        }
+        self.count += 1;
+    }
+
+    #[inline]
+    fn innermost(&self) -> Option<bool> {
+        let last = self.count.checked_sub(1)?;
+        self.near.get(last).or_else(|| self.far.last()).copied()
+    }
+
+    #[inline]
+    fn leave(&mut self) {
+        self.far.pop();
+        self.count = self.count.saturating_sub(1);
+    }
+}
+
 impl<'a> Reader<'a> {
     #[inline]
     pub(super) fn json_space(&mut self) {
@@ -432,11 +468,10 @@ impl<'a> Reader<'a> {
         self.cid_of(&text)
     }
 
-    /// Not recursive: an array records for each open level whether it is an object.
+    /// Skips a value however deep it is, because who wrote it may be a stranger, whose odd record must not cost the answer
+    /// that it is in. Nothing here is recursive; what decodes the value has a limit.
     pub(super) fn json_skip(&mut self) -> Result<(), DataError> {
-        const LEVELS: usize = super::MAX_DEPTH as usize + 1;
-        let mut is_map = [false; LEVELS];
-        let outside = self.depth;
+        let mut open = OpenLevels::default();
         loop {
             // A value begins here.
             self.json_space();
@@ -446,16 +481,14 @@ impl<'a> Reader<'a> {
                 b't' => self.json_word("true")?,
                 b'f' => self.json_word("false")?,
                 b'n' => self.json_word("null")?,
-                open @ (b'{' | b'[') => {
-                    self.enter()?;
+                bracket @ (b'{' | b'[') => {
                     self.at += 1;
                     self.json_space();
-                    is_map[usize::from(self.depth)] = open == b'{';
-                    if self.byte() == open + 2 {
+                    if self.byte() == bracket + 2 {
                         self.at += 1;
-                        self.leave();
                     } else {
-                        if open == b'{' {
+                        open.enter(bracket == b'{');
+                        if bracket == b'{' {
                             self.json_skip_key()?;
                         }
                         continue;
@@ -465,10 +498,7 @@ impl<'a> Reader<'a> {
             }
             // A value has ended: close the levels that end with it, and continue after the next comma.
             loop {
-                if self.depth == outside {
-                    return Ok(());
-                }
-                let in_map = is_map[usize::from(self.depth)];
+                let Some(in_map) = open.innermost() else { return Ok(()) };
                 self.json_space();
                 match self.byte() {
                     b',' => {
@@ -483,7 +513,7 @@ impl<'a> Reader<'a> {
                     _ => return Err(self.json_malformed("expected `,` or the end of a list or object")),
                 }
                 self.at += 1;
-                self.leave();
+                open.leave();
             }
         }
     }

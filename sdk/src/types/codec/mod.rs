@@ -44,7 +44,8 @@ pub(crate) use reader::{Entries, Kind};
 #[doc(hidden)]
 pub use serde_bridge::{deserialize, serialize};
 
-/// The maximum nesting depth of lists and maps, both in decoding and in encoding.
+/// The maximum nesting depth of lists and maps, both in decoding and in encoding. JSON that is kept as it is, as an
+/// [`Unknown`], may be nested deeper: then only decoding it fails.
 pub const MAX_DEPTH: u8 = 128;
 
 /// Data that can be encoded as JSON and DAG-CBOR and validated.
