@@ -547,6 +547,12 @@ impl Leases for PostgresStore {
         Ok(!self.lease(QUERY, key, holder).await?.is_empty())
     }
 
+    async fn may_be_free(&self, key: &str) -> Result<bool, StoreError> {
+        // An attempt to acquire it locks the row, which is a write.
+        const QUERY: &str = "SELECT 1 FROM atproto_locks WHERE key = $1 AND ends_at > clock_timestamp()";
+        Ok(self.rows(QUERY, &[(&key, Type::TEXT)]).await?.is_empty())
+    }
+
     async fn renew(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
         const QUERY: &str = "UPDATE atproto_locks SET ends_at = clock_timestamp() + $3 * interval '1 second'
             WHERE key = $1 AND holder = $2 RETURNING 1";

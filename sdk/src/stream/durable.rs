@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::{Instant, timeout};
+
 use super::{
     Acknowledgement, CursorError, StreamError,
     cursor::{Acknowledgements, BeforeSave, EventId, Keeper, Ledger, Place, Progress, StreamName},
@@ -88,6 +90,8 @@ pub(super) struct Durable {
 enum State {
     /// Reads the cursor.
     Loading(Loading),
+    /// It could not be read, which is to be told.
+    Failed(CursorError),
     Running(Running),
     /// The end has been told.
     Ended,
@@ -100,8 +104,13 @@ struct Running {
     start: Option<Option<i64>>,
     /// Whether nothing is known about where the stream began.
     is_new: bool,
-    /// The position of the first event, which is saved before the event is given.
-    beginning: Option<BoxFuture<'static, Result<(), CursorError>>>,
+    /// What tells the cursor from earlier ones of the same stream.
+    #[cfg_attr(not(feature = "repo"), expect(dead_code, reason = "verified streams need it"))]
+    life: u32,
+    /// What is saved before something is given: the position of the first event, or that of a message that cannot be decoded.
+    saving: Option<BoxFuture<'static, Result<(), CursorError>>>,
+    /// When a message that cannot be decoded has waited for that.
+    last_waited: Option<Instant>,
 }
 
 /// Whether events can be given.
@@ -149,6 +158,7 @@ impl Durable {
                 *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
                 consumer.wake();
             });
+            let life = place.life();
             let keeper = Keeper::start(
                 acknowledgements.clone(),
                 place,
@@ -157,21 +167,39 @@ impl Durable {
                 report_to,
                 resume.before_save,
             );
-            Ok(Running { acknowledgements, keeper, start, is_new, beginning: None })
+            Ok(Running { acknowledgements, keeper, start, is_new, life, saving: None, last_waited: None })
         };
         Some(Self { state: State::Loading(Box::pin(loading)), last: (0, 0), repeats: order.repeats, report })
     }
 
+    /// Waits until the cursor has been read, if it can be.
+    fn poll_loaded(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let State::Loading(loading) = &mut self.state {
+            self.state = match ready!(loading.as_mut().poll(cx)) {
+                Ok(running) => State::Running(running),
+                Err(error) => State::Failed(error),
+            };
+        }
+        Poll::Ready(())
+    }
+
+    /// Waits until it is known what tells the cursor from earlier ones of the same stream. Zero if nothing does.
+    #[cfg(feature = "repo")]
+    pub(super) fn poll_life(&mut self, cx: &mut Context<'_>) -> Poll<u32> {
+        ready!(self.poll_loaded(cx));
+        Poll::Ready(match &self.state {
+            State::Running(running) => running.life,
+            _ => 0,
+        })
+    }
+
     /// Waits until another event may be given.
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ready, Problem>> {
-        if let State::Loading(loading) = &mut self.state {
-            match ready!(loading.as_mut().poll(cx)) {
-                Ok(running) => self.state = State::Running(running),
-                Err(error) => {
-                    self.state = State::Ended;
-                    return Poll::Ready(Err(Problem::Cursor(error)));
-                }
-            }
+        ready!(self.poll_loaded(cx));
+        if let State::Failed(error) = &self.state {
+            let error = error.clone();
+            self.state = State::Ended;
+            return Poll::Ready(Err(Problem::Cursor(error)));
         }
         let State::Running(running) = &mut self.state else { return Poll::Ready(Ok(Ready::Yes)) };
         if let Some(after) = running.start.take() {
@@ -180,11 +208,11 @@ impl Durable {
         if let Some(error) = running.acknowledgements.problem() {
             return Poll::Ready(Err(Problem::Cursor(error)));
         }
-        if let Some(beginning) = &mut running.beginning {
+        if let Some(saving) = &mut running.saving {
             // A save that is not possible for the moment is told.
             running.acknowledgements.wait(cx);
-            let saved = ready!(beginning.as_mut().poll(cx));
-            running.beginning = None;
+            let saved = ready!(saving.as_mut().poll(cx));
+            running.saving = None;
             if let Err(error) = saved {
                 return Poll::Ready(Err(Problem::Cursor(error)));
             }
@@ -204,7 +232,27 @@ impl Durable {
         running.is_new = false;
         let acknowledgements = running.acknowledgements.clone();
         acknowledgements.begin(position.saturating_sub(1));
-        running.beginning = Some(Box::pin(async move { acknowledgements.saved().await }));
+        running.saving = Some(Box::pin(async move { acknowledgements.saved().await }));
+        true
+    }
+
+    /// Returns whether it has to be saved that a message which cannot be decoded is done with, before the consumer is told. A consumer
+    /// that ends because of it would otherwise get the same again when it is started again, and end again. So it is waited for
+    /// that, but not long, and not for each of many.
+    pub(super) fn is_saved_first(&mut self) -> bool {
+        let State::Running(running) = &mut self.state else { return false };
+        let now = Instant::now();
+        let was_soon = |last| now.duration_since(last) < limits::CURSOR_INTERVAL;
+        if running.last_waited.is_some_and(was_soon) {
+            return false;
+        }
+        running.last_waited = Some(now);
+        let acknowledgements = running.acknowledgements.clone();
+        running.saving = Some(Box::pin(async move {
+            // What ends the stream is told anyway.
+            let _ = timeout(limits::STORE_OPERATION, acknowledgements.saved()).await;
+            Ok(())
+        }));
         true
     }
 

@@ -118,6 +118,10 @@ pub enum StreamError<E: LexiconError = NoError> {
     #[error(transparent)]
     NotAStream(Box<NotAStream>),
     /// The server ended the stream with an error.
+    ///
+    /// `FutureCursor` says that it has not come to the position where the stream was to begin: it counts anew, because it was restored
+    /// from a backup or set up again, or the position is that of another server. A durable cursor is then of no more use:
+    /// [resume](super::Subscribe::resume) the stream under another name.
     #[error("the server ended {nsid}: {name}{}", message.as_deref().map(|text| format!(": {text}")).unwrap_or_default())]
     Ended {
         /// The NSID of the subscription.
@@ -129,7 +133,8 @@ pub enum StreamError<E: LexiconError = NoError> {
         /// The message of the server, truncated to 500 characters.
         message: Option<String>,
     },
-    /// A message does not conform to its lexicon. The stream goes on after it.
+    /// A message does not conform to its lexicon. The stream goes on after it. For a durable cursor it is done with, when the consumer
+    /// is told of it.
     #[error(transparent)]
     Undecodable(Box<Undecodable>),
     /// What the server sends cannot be used, each time that it was asked for it.

@@ -11,7 +11,7 @@ use std::{
 use futures_core::Stream;
 
 use super::{
-    Acknowledgement, CursorError, ForEachError, Source, StreamError,
+    Acknowledgement, CursorError, ForEachError, Source, StreamError, Undecodable,
     concurrent::{self, Rules},
     durable::{Durable, Ready, server_of},
     engine::{Engine, Given, Over},
@@ -49,7 +49,16 @@ type Item<S> = Result<Event<S>, StreamError<<S as Source>::Error>>;
 /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
 /// let mut reader = Reader { events: Subscribe::new(client, Default::default()).stream() };
 /// while let Some(event) = reader.events.next().await {
-///     if let Message::Commit(commit) = event?.message() {
+///     let event = match event {
+///         Ok(event) => event,
+///         // One message is not what its lexicon says. The stream goes on.
+///         Err(error) if !error.is_end() => {
+///             eprintln!("{error}");
+///             continue;
+///         }
+///         Err(error) => return Err(error.into()),
+///     };
+///     if let Message::Commit(commit) = event.message() {
 ///         println!("{} has changed {} records", commit.repo, commit.ops.len());
 ///     }
 /// }
@@ -58,10 +67,17 @@ type Item<S> = Result<Event<S>, StreamError<<S as Source>::Error>>;
 pub struct Events<'c, S: Source> {
     engine: Engine<'c, S::Message, S::Error>,
     durable: Option<Durable>,
-    /// An event that is given when its position has been saved.
-    held: Option<Box<Given<S::Message>>>,
+    /// What is given when its position has been saved.
+    held: Option<Box<Held<S>>>,
     reports: Reports,
     has_ended: bool,
+}
+
+/// What waits until its position has been saved.
+enum Held<S: Source> {
+    Event(Given<S::Message>),
+    /// It is acknowledged already.
+    Undecodable(Box<Undecodable>),
 }
 
 impl<'c, S: Source> Events<'c, S> {
@@ -88,7 +104,8 @@ impl<'c, S: Source> Events<'c, S> {
     ///
     /// # Errors
     ///
-    /// See [`StreamError`]. After an [`Undecodable`](StreamError::Undecodable) message, the stream goes on.
+    /// See [`StreamError`]. After an [`Undecodable`](StreamError::Undecodable) message, the stream goes on. In a stream that can be
+    /// [resumed](super::Subscribe::resume), such a message counts as processed, and does not come again.
     pub async fn next(&mut self) -> Option<Result<Event<S>, StreamError<S::Error>>> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
@@ -112,6 +129,18 @@ impl<'c, S: Source> Events<'c, S> {
         if self.reports.poll_due(cx) {
             report::log(self.engine.name(), &self.stats());
         }
+    }
+
+    /// Tells the observer of something that happens to what is built on the stream.
+    #[cfg(feature = "repo")]
+    pub(crate) fn tell(&mut self, notice: &Notice) {
+        self.engine.tell(notice);
+    }
+
+    /// Waits until it is known what tells the durable cursor from earlier ones of the same stream. Zero if nothing does.
+    #[cfg(feature = "repo")]
+    pub(crate) fn poll_life(&mut self, cx: &mut Context<'_>) -> Poll<u32> {
+        self.durable.as_mut().map_or(Poll::Ready(0), |durable| durable.poll_life(cx))
     }
 
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item<S>>> {
@@ -150,17 +179,24 @@ impl<'c, S: Source> Events<'c, S> {
                     return Poll::Ready(Some(Err(problem.into())));
                 }
             }
-            let next = match self.held.take() {
-                Some(held) => Some(Ok(*held)),
+            let next = match self.held.take().map(|held| *held) {
+                Some(Held::Event(given)) => Some(Ok(given)),
+                Some(Held::Undecodable(undecodable)) => {
+                    return Poll::Ready(Some(Err(StreamError::Undecodable(undecodable))));
+                }
                 None => ready!(self.engine.poll_next(cx)),
             };
             let given = match next {
                 Some(Ok(given)) => given,
                 Some(Err(StreamError::Undecodable(undecodable))) => {
-                    // It counts when the next one is asked for, as an event that is dropped.
+                    // There is nothing that the consumer could do with it later.
                     match durable.give(undecodable.seq, undecodable.distinguisher) {
-                        Some(acknowledgement) => drop(acknowledgement.implicit()),
+                        Some(acknowledgement) => acknowledgement.ack(),
                         None => continue,
+                    }
+                    if durable.is_saved_first() {
+                        self.held = Some(Box::new(Held::Undecodable(undecodable)));
+                        continue;
                     }
                     return Poll::Ready(Some(Err(StreamError::Undecodable(undecodable))));
                 }
@@ -168,7 +204,7 @@ impl<'c, S: Source> Events<'c, S> {
                 None => return Poll::Ready(None),
             };
             if durable.is_first(given.position) {
-                self.held = Some(Box::new(given));
+                self.held = Some(Box::new(Held::Event(given)));
             } else if let Some(acknowledgement) = durable.give(given.position, given.distinguisher) {
                 return Poll::Ready(Some(Ok(Event::new(given, acknowledgement))));
             }

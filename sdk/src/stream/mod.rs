@@ -32,7 +32,8 @@
 //!   the server gives up on it, the stream goes on after the last message.
 //! - **A malformed message** costs the connection. If what comes after the same message cannot be used three times in a row, the
 //!   stream ends with [`StreamError::Unusable`].
-//! - **A message that is not of its type** is an item of its own, [`StreamError::Undecodable`], and the stream goes on.
+//! - **A message that is not of its type** is an item of its own, [`StreamError::Undecodable`], and the stream goes on. A consumer that
+//!   ends because of it gets what comes after it when it is [started again](Subscribe::resume).
 //!   Messages of types that the lexicon does not know are `Other`, with everything in them.
 //! - **Lost messages are told**: a server keeps messages for some time only. [`Notice::Gap`] says which ones it no longer had.
 //!

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::{CursorError, Interruption};
+#[cfg(feature = "repo")]
+use crate::store::StoreError;
 
 /// What happens to a stream besides its messages, for the observer that
 /// [`Subscribe::observe`](super::Subscribe::observe) sets.
@@ -64,6 +66,17 @@ pub enum Notice {
     CursorNotSaved {
         /// Why.
         error: CursorError,
+    },
+    /// What is known of repositories could not be saved for the moment, in a [verified](super::Subscribe::verified) stream. It is tried
+    /// again, and the stream goes on until half as many accounts wait for that as are
+    /// [in memory](crate::sync::VerifierBuilder::accounts_in_memory). Then it waits, so a stream that gives nothing may be one whose
+    /// store is away.
+    #[cfg(feature = "repo")]
+    StatesNotSaved {
+        /// Why.
+        error: StoreError,
+        /// How long that has been so.
+        lasting: Duration,
     },
     /// The messages that are read are old: the consumer is slower than the stream, or catches up.
     FallingBehind {

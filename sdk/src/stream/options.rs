@@ -100,8 +100,17 @@ macro_rules! stream_options {
         /// let store = FileStore::open("indexer.json")?;
         /// let mut events = relay.com_atproto_sync().subscribe_repos().resume("indexer", store).stream();
         /// while let Some(event) = events.next().await {
+        ///     let event = match event {
+        ///         Ok(event) => event,
+        ///         // One message is not what its lexicon says. The stream goes on.
+        ///         Err(error) if !error.is_end() => {
+        ///             eprintln!("{error}");
+        ///             continue;
+        ///         }
+        ///         Err(error) => return Err(error.into()),
+        ///     };
         ///     // If this fails, the event comes again when the program is started again.
-        ///     index(event?.message()).await?;
+        ///     index(event.message()).await?;
         /// }
         /// # Ok(()) }
         /// ```

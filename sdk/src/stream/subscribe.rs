@@ -24,7 +24,15 @@ use crate::{
 /// # async fn example(client: PublicClient, last: i64) -> Result<(), Box<dyn std::error::Error>> {
 /// let mut events = client.com_atproto_sync().subscribe_repos().after(last).stream();
 /// while let Some(event) = events.next().await {
-///     let event = event?;
+///     let event = match event {
+///         Ok(event) => event,
+///         // One message is not what its lexicon says. The stream goes on.
+///         Err(error) if !error.is_end() => {
+///             eprintln!("{error}");
+///             continue;
+///         }
+///         Err(error) => return Err(error.into()),
+///     };
 ///     match event.message() {
 ///         Message::Commit(commit) => println!("{:?}: {}", event.seq(), commit.repo),
 ///         Message::Identity(identity) => println!("{:?}: {}", event.seq(), identity.did),

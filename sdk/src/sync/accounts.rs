@@ -15,6 +15,7 @@ use super::{
     states::drop_oldest,
 };
 use crate::{
+    api::com::atproto::sync::subscribe_repos::Message,
     limits,
     stream::Acknowledgement,
     types::{Did, Tid},
@@ -187,6 +188,18 @@ impl Account {
             self.change(|state| {
                 if let Some(repair) = &mut state.repair {
                     repair.claimed = claimed;
+                }
+            });
+        }
+    }
+
+    /// Notes what the host says of the account while its repository is missing, which that does not contain.
+    pub(super) fn told(&mut self, message: &Message, seq: i64) {
+        let is_told = matches!(message, Message::Identity(_) | Message::Account(_));
+        if is_told && self.state.as_ref().is_some_and(|state| state.repair.is_some()) {
+            self.change(|state| {
+                if let Some(repair) = &mut state.repair {
+                    repair.note(message, seq);
                 }
             });
         }

@@ -7,7 +7,7 @@ pub(super) mod repairs;
 use std::{
     collections::{HashMap, VecDeque, hash_map},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     task::{Context, Poll, ready},
     time::{Duration, SystemTime},
 };
@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use busy::Busy;
-use repairs::LeftOver;
+use repairs::{LeftOver, Waiting};
 
 use super::{
     Refusal, RepairError, Verified, VerifiedStreamError, Verifier,
@@ -31,9 +31,9 @@ use super::{
     job::{self, Asking, Done, Ended, Job, Known, Meaning, Raw, Tools, Verification},
     lookups::Lookups,
     message::{Gap, Refused},
-    network::Fetches,
+    network::{Fetches, Place},
     saver::{self, Saver},
-    state::HostedStatus,
+    state::{HostedStatus, stream_hash},
     stats::VerifierStats,
 };
 use crate::{
@@ -62,6 +62,8 @@ pub(super) struct Output {
     pub(super) acknowledgement: Acknowledgement,
     /// It was acknowledged before, so it needs another acknowledgement.
     pub(super) is_owed: bool,
+    /// That of the repository, if one was fetched.
+    pub(super) place: Option<Place>,
 }
 
 pub(super) struct Core {
@@ -81,6 +83,8 @@ pub(super) struct Core {
     inside: usize,
     bytes: usize,
     fetching: usize,
+    /// What has to be fetched as soon as less is.
+    waiting: VecDeque<Waiting>,
     left_over: LeftOver,
     stats: VerifierStats,
     failed: Option<VerifiedStreamError>,
@@ -111,7 +115,7 @@ impl Core {
             asking: Asking::default(),
             states,
             settings,
-            stream: key_hash(server),
+            stream: key_hash(server).into(),
         };
         Self {
             tools: Arc::new(tools),
@@ -126,6 +130,7 @@ impl Core {
             inside: 0,
             bytes: 0,
             fetching: 0,
+            waiting: VecDeque::new(),
             left_over: LeftOver::default(),
             stats: VerifierStats::default(),
             failed: None,
@@ -156,6 +161,7 @@ impl Core {
         self.jobs.clear();
         self.batches.clear();
         self.busy.clear();
+        self.waiting.clear();
         self.ready.clear();
     }
 
@@ -185,7 +191,9 @@ impl Core {
 
     /// Whether another event may be taken.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.poll_left_over(cx).is_pending() {
+        // Also where something is to be told.
+        self.room.register(cx.waker());
+        if self.poll_left_over(cx).is_pending() || !self.waiting.is_empty() {
             return Poll::Pending;
         }
         // What makes room are the jobs, and what saves states.
@@ -196,7 +204,6 @@ impl Core {
             self.relief = None;
             self.shorten_queues();
         }
-        self.room.register(cx.waker());
         if self.accounts().is_full() { Poll::Pending } else { Poll::Ready(()) }
     }
 
@@ -251,11 +258,19 @@ impl Core {
         }
     }
 
-    /// Starts the task that saves states, if it does not run. The cursor of the stream waits for it from the beginning.
-    pub(super) fn start(&mut self) {
+    /// Whether it is to be started, which needs a runtime.
+    pub(super) fn is_new(&self) -> bool {
+        matches!(self.saving, Saving::New(_))
+    }
+
+    /// Starts the task that saves states, if it does not run. The cursor of the stream waits for it from the beginning. `life` tells
+    /// the cursor from an earlier one for the same server.
+    pub(super) fn start(&mut self, life: u32) {
         if let Saving::New(saving) = &mut self.saving
             && let Some(saving) = saving.take()
         {
+            let server = self.tools.stream.load(Ordering::Relaxed);
+            self.tools.stream.store(stream_hash(server, life), Ordering::Relaxed);
             self.saving = Saving::Running(tokio::spawn(saving.run()));
             self.read_left_over();
         }
@@ -277,7 +292,7 @@ impl Core {
         match self.busy.entry(did.clone()) {
             hash_map::Entry::Occupied(busy) => {
                 let busy = busy.into_mut();
-                if busy.is_owing && raw.rev().is_some() {
+                if busy.is_owing && raw.may_be_owed() {
                     repairs::owe(&self.accounts, &did, &mut raw, None);
                 }
                 let may_drop = busy.queue.len() >= most && busy.may_drop(has_repairs);
@@ -414,6 +429,7 @@ impl Core {
             }
         }
         self.go_on(did);
+        self.fetch_waiting();
     }
 
     /// An event has been verified. Returns whether the next one of the account may be.
@@ -483,8 +499,7 @@ impl Core {
     fn other(&mut self, did: &Did, raw: Raw) {
         if let Message::Account(told) = &raw.message {
             self.stats.accounts_told += 1;
-            let reason = told.status.as_ref().map(|status| status.as_str().to_owned());
-            let status = HostedStatus { active: told.active, reason, seq: raw.seq };
+            let status = HostedStatus::told(told, raw.seq);
             self.accounts().with(did, |account| {
                 let known = account.state.as_ref().and_then(|state| state.status.as_ref());
                 // What comes again does not lead back; and that an account is active is what is assumed anyway.
@@ -514,14 +529,22 @@ impl Core {
             return true;
         }
         let verdict = self.accounts().entry(did).judge(&claim);
+        let is_unknown = verdict == Verdict::First && self.tools.settings.fetches_unknown;
         let mut problem = None;
-        if verdict == Verdict::Gap || (verdict == Verdict::First && self.tools.settings.fetches_unknown) {
+        if verdict == Verdict::Gap || is_unknown {
             match self.may_fetch(did) {
                 Ok(Some(start)) => {
-                    self.fetch(did.clone(), raw, checked, start);
+                    self.fetch(did.clone(), raw, checked, is_unknown, start);
                     return false;
                 }
                 Ok(None) => {}
+                Err(RepairError::Busy) if is_unknown => {
+                    self.wait_to_fetch(
+                        did,
+                        Waiting::Unknown { did: did.clone(), raw: Box::new(raw), checked },
+                    );
+                    return false;
+                }
                 Err(error) => problem = Some(error),
             }
         }
@@ -587,7 +610,7 @@ fn check_did(did: &Did) -> Result<(), InvalidText> {
 /// Makes an output of an event.
 fn output(raw: Raw, message: impl FnOnce(Message) -> Verified) -> Output {
     let Raw { message: received, seq, time, acknowledgement, is_owed } = raw;
-    Output { message: message(received), seq, time, acknowledgement, is_owed }
+    Output { message: message(received), seq, time, acknowledgement, is_owed, place: None }
 }
 
 #[cfg(test)]

@@ -14,12 +14,13 @@ use super::{
     StopError, VerifiedRepos, VerifiedStreamError, Verifier, VerifierStats,
     core::{Core, Output},
     job::Raw,
+    saver::Unsaved,
 };
 use crate::{
     api::com::atproto::sync::subscribe_repos::SubscribeRepos,
     limits,
     store::StoreError,
-    stream::{self, Event, Events, ForEachError, Rules, Stats, Subscribe},
+    stream::{self, Event, Events, ForEachError, Notice, Rules, Stats, Subscribe},
 };
 
 /// How many events may be given since the first that is not acknowledged, unless another number was set: as many as come in the time
@@ -28,6 +29,11 @@ const UNACKNOWLEDGED: usize = 200_000;
 
 impl<'c> Subscribe<'c, SubscribeRepos> {
     /// Starts the subscription, and verifies what comes.
+    ///
+    /// If the server begins to count anew, which the error
+    /// [`FutureCursor`](crate::api::com::atproto::sync::subscribe_repos::Error::FutureCursor) shows, resume the stream under another
+    /// name, or remove the entry of its cursor. Then no position in the [states](crate::sync::StoredStates) counts any longer, whatever
+    /// their name; everything else in them does.
     ///
     /// See the [module documentation](crate::sync).
     pub fn verified(self, verifier: Verifier) -> VerifiedEvents<'c> {
@@ -82,8 +88,15 @@ impl VerifiedEvents<'_> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Event<VerifiedRepos>, VerifiedStreamError>>> {
-        self.core.start();
+        if self.core.is_new() {
+            // It says how to read the states.
+            let life = ready!(self.events.poll_life(cx));
+            self.core.start(life);
+        }
         loop {
+            if let Some(Unsaved { error, lasting }) = self.core.saver().unsaved() {
+                self.events.tell(&Notice::StatesNotSaved { error, lasting });
+            }
             if matches!(self.end, End::Yes) {
                 return Poll::Ready(None);
             }

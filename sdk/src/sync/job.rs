@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
 };
@@ -55,6 +55,11 @@ impl Raw {
         blocks + 500
     }
 
+    /// Whether it may be acknowledged while the repository is fetched, and given later: it is part of the repository, or is noted.
+    pub(super) fn may_be_owed(&self) -> bool {
+        self.rev().is_some() || matches!(self.message, Message::Identity(_) | Message::Account(_))
+    }
+
     /// The revision that the message claims, if it is about the content of a repository.
     pub(super) fn rev(&self) -> Option<&str> {
         match &self.message {
@@ -69,7 +74,7 @@ impl Raw {
 pub(super) struct Tools {
     pub(super) settings: Settings,
     /// What tells the stream from those of other servers.
-    pub(super) stream: u64,
+    pub(super) stream: AtomicU64,
     pub(super) states: Arc<dyn RepoStates>,
     pub(super) lookups: Lookups,
     pub(super) fetches: Option<Fetches>,
@@ -330,7 +335,8 @@ fn inactive(state: &RepoState, seq: Option<i64>) -> Option<Option<String>> {
 /// Reads the state of an account.
 async fn read(tools: &Tools, did: &Did) -> Result<RepoState, StoreError> {
     let read = saver::load(&*tools.states, did).await;
-    read.map(|state| state.unwrap_or_default().in_stream(tools.stream))
+    let stream = tools.stream.load(Ordering::Relaxed);
+    read.map(|state| state.unwrap_or_default().in_stream(stream))
 }
 
 /// Reads the state of an account of which no event is there.

@@ -6,19 +6,19 @@
 //! [`Subscribe::verified`] does that.
 //!
 //! ```no_run
-//! # #[cfg(feature = "app-bsky")]
+//! # #[cfg(all(feature = "app-bsky", feature = "sqlite"))]
 //! # mod example {
 //! use atproto_sdk::{
 //!     PublicClient,
 //!     api::app::bsky::feed::post::Post,
 //!     identity::Resolver,
-//!     store::{FileStore, Store},
+//!     store::{SqliteStore, Store},
 //!     sync::{Repair, StoredStates, Verified, Verifier},
 //! };
 //! use std::sync::Arc;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let store: Arc<dyn Store> = Arc::new(FileStore::open("indexer.json")?);
+//! let store: Arc<dyn Store> = Arc::new(SqliteStore::open("indexer.db")?);
 //! let verifier = Verifier::builder(Resolver::builder().build()?)
 //!     .states(StoredStates::shared(Arc::clone(&store)))
 //!     .repair(Repair::fetch())
@@ -27,7 +27,16 @@
 //! let relay = PublicClient::new("https://relay.example.com")?;
 //! let mut events = relay.com_atproto_sync().subscribe_repos().resume_shared("indexer", store).verified(verifier);
 //! while let Some(event) = events.next().await {
-//!     match event?.message() {
+//!     let event = match event {
+//!         Ok(event) => event,
+//!         // One message is not what its lexicon says. The stream goes on.
+//!         Err(error) if !error.is_end() => {
+//!             eprintln!("{error}");
+//!             continue;
+//!         }
+//!         Err(error) => return Err(error.into()),
+//!     };
+//!     match event.message() {
 //!         Verified::Commit(commit) => {
 //!             for operation in commit.operations() {
 //!                 if operation.collection == "app.bsky.feed.post"
@@ -77,7 +86,18 @@
 //! come meanwhile count as acknowledged. What is given for them in the end is to be acknowledged as every event, and
 //! with the last one the note is removed. If the process ends before, the next one fetches the repository when it
 //! begins, and gives it with the position of the event that has shown the gap. What the stream says meanwhile about the
-//! identity and status of the account is given after the repository, and the cursor waits for that.
+//! identity and status of the account is noted as well, the last of each, and given after the repository. So no account
+//! holds the cursor, nor the others.
+//!
+//! # Where the states are kept
+//!
+//! A database is fast enough for a relay, a [`FileStore`](crate::store::FileStore) is not: it writes its whole file for
+//! each of the hundreds of states that change in a second. If the store is away, the stream goes on for a while, and then
+//! waits until it is back, which a [`Notice`](crate::stream::Notice::StatesNotSaved) tells.
+//!
+//! A server whose positions begin anew, because it was restored from a backup or set up again, ends the stream with the
+//! error [`FutureCursor`]. Resume it under another name: the positions in the states belong to the life of the durable
+//! cursor, and those of an earlier one are not believed.
 //!
 //! # What strangers cannot do
 //!
@@ -86,13 +106,15 @@
 //! tried again for a while, and only now and then because a host says that an account has changed. Accounts of the
 //! method `did:web` are looked up at servers that anybody can have and that need not answer: nothing else waits for
 //! them, those of one domain do not take all places, and one that was never verified has five seconds. An account that
-//! has gaps all the time is fetched less and less often. What waits is limited in number and size, and no account can
+//! has gaps all the time is fetched less and less often. No more repositories than may be fetched at once are there without
+//! the consumer having them. What waits is limited in number and size, and no account can
 //! fill that alone: if more than a hundred events of one wait for its repository or its key, some of them are dropped
 //! ([`VerifierStats::dropped`]), which shows as another gap. Without [repairs](Repair::fetch), nothing is dropped in
 //! the first two seconds that an account is looked up. The states in memory are limited
 //! ([`MemoryStates::with_capacity`], [`VerifierBuilder::accounts_in_memory`]).
 //!
 //! [`Subscribe::verified`]: crate::stream::Subscribe::verified
+//! [`FutureCursor`]: crate::api::com::atproto::sync::subscribe_repos::Error::FutureCursor
 
 // From top to bottom; nothing uses what is above it:
 //
@@ -109,7 +131,6 @@ mod batch;
 mod chain;
 mod check;
 mod core;
-mod domains;
 mod error;
 mod events;
 mod job;
@@ -127,7 +148,7 @@ pub use error::{StopError, VerifiedStreamError};
 pub use events::VerifiedEvents;
 pub use message::{Gap, RecordOperation, Refused, RepoCommit, Resynced, Verified, VerifiedRepos};
 pub use refusal::{Refusal, RepairError, SignerError};
-pub use state::{Beginning, HostedStatus, PendingRepair, RepoHead, RepoState};
+pub use state::{Beginning, HostedStatus, PendingRepair, RepoHead, RepoState, ToldIdentity, ToldStatus};
 pub use states::{MemoryStates, RepoStates, StoredStates};
 pub use stats::VerifierStats;
 pub use verifier::{Repair, Verifier, VerifierBuilder};

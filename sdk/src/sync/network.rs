@@ -1,20 +1,27 @@
 //! What is asked of others: the keys of accounts, and whole repositories. Bounded, because hosts choose how often.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use tokio::{
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
 
 use super::{
     RepairError, SignerError,
-    domains::{Domains, domain},
     lookups::{Look, Lookups},
 };
 use crate::{
     api::com::atproto::sync::{ComAtprotoSync, get_repo},
     clients::UntrustedServer,
+    domains::{Domains, domain},
     identity::Resolver,
     limits,
     repo::{ReadOptions, RepoError, Repository, VerifyingKey},
@@ -86,7 +93,10 @@ impl Network for Resolver {
 pub(super) struct Fetches {
     network: Arc<dyn Network>,
     options: ReadOptions,
-    at_once: Semaphore,
+    /// Repositories that are being fetched, or were and have not been given yet.
+    at_once: Arc<Semaphore>,
+    /// How many of them have been fetched.
+    fetched: Arc<AtomicUsize>,
     domains: Domains,
 }
 
@@ -94,7 +104,8 @@ impl Fetches {
     pub(super) fn new(network: Arc<dyn Network>, at_once: usize, options: ReadOptions) -> Self {
         // How much waits is limited by the number of repositories that do.
         let domains = Domains::new(at_once.saturating_sub((at_once / 4).max(1)), usize::MAX, usize::MAX);
-        Self { network, options, at_once: Semaphore::new(at_once.max(1)), domains }
+        let at_once = Arc::new(Semaphore::new(at_once.max(1)));
+        Self { network, options, at_once, fetched: Arc::default(), domains }
     }
 
     /// Fetches the repository of an account, and checks it: who has signed it, that it is complete, and not older than
@@ -114,11 +125,30 @@ impl Fetches {
         let signer = found.map_err(RepairError::Signer)?;
         let host = signer.pds.as_deref().and_then(|pds| pds.split_once("://")).map_or("", |(_, host)| host);
         let Some(visit) = self.domains.enter(domain(host)) else { return Err(RepairError::Busy) };
-        // The semaphores are never closed.
-        let places = async { (visit.places.acquire().await, self.at_once.acquire().await) };
-        let Ok(_permits) = timeout(limits::REPAIR_WAIT, places).await else { return Err(RepairError::Busy) };
+        let places = async {
+            let at_domain = visit.places.acquire().await;
+            (at_domain, Arc::clone(&self.at_once).acquire_owned().await)
+        };
+        let (_at_domain, permit) = self.wait(wanted, places).await?;
+        // The semaphore is never closed.
+        let permit = permit.map_err(|_| RepairError::Busy)?;
         let fetching = self.attempts(lookups, did, signer, wanted);
-        timeout(limits::REPAIR, fetching).await.unwrap_or(Err(RepairError::Timeout))
+        let found = timeout(limits::REPAIR, fetching).await.unwrap_or(Err(RepairError::Timeout))?;
+        let (repository, signer) = found;
+        Ok(Fetched { repository, signer, place: Place::new(permit, &self.fetched) })
+    }
+
+    /// Waits for places. Servers that are slow are not waited for without end. The consumer is: it takes what was fetched
+    /// when it has the time for that.
+    async fn wait<T>(&self, wanted: &Wanted, places: impl Future<Output = T>) -> Result<T, RepairError> {
+        let mut places = pin!(places);
+        loop {
+            match timeout(limits::REPAIR_WAIT, places.as_mut()).await {
+                Ok(places) => return Ok(places),
+                Err(_) if wanted.waits || self.fetched.load(Ordering::Relaxed) > 0 => {}
+                Err(_) => return Err(RepairError::Busy),
+            }
+        }
     }
 
     async fn attempts(
@@ -127,13 +157,13 @@ impl Fetches {
         did: &Did,
         mut signer: Signer,
         wanted: &Wanted,
-    ) -> Result<Fetched, RepairError> {
+    ) -> Result<Found, RepairError> {
         let (mut attempt, mut best) = (0, None);
         loop {
             attempt += 1;
             let error = match self.fetch_from(did, signer.clone()).await {
                 Ok(fetched) => {
-                    let found = fetched.repository.rev().clone();
+                    let found = fetched.0.rev().clone();
                     if wanted.claimed.as_ref().is_none_or(|claimed| *claimed <= found) && wanted.rev <= found
                     {
                         return Ok(fetched);
@@ -161,7 +191,7 @@ impl Fetches {
         }
     }
 
-    async fn fetch_from(&self, did: &Did, signer: Signer) -> Result<Fetched, RepairError> {
+    async fn fetch_from(&self, did: &Did, signer: Signer) -> Result<Found, RepairError> {
         let Some(pds) = signer.pds.clone() else {
             let no_pds = crate::identity::IdentityError::NoPds { did: did.clone() };
             return Err(RepairError::Signer(Arc::new(SignerError::Identity(no_pds))));
@@ -170,9 +200,7 @@ impl Fetches {
         let (did, key) = (did.clone(), Arc::clone(&signer.key));
         let checking = tokio::task::spawn_blocking(move || check(repository, &did, &key));
         match checking.await {
-            Ok(checked) => {
-                checked.map(|repository| Fetched { repository, signer }).map_err(RepairError::Repository)
-            }
+            Ok(checked) => checked.map(|repository| (repository, signer)).map_err(RepairError::Repository),
             // The runtime is shutting down.
             Err(_) => Err(RepairError::Timeout),
         }
@@ -192,6 +220,8 @@ pub(super) struct Wanted {
     pub(super) rev: Tid,
     /// One that may be made up, and is therefore only waited for.
     pub(super) claimed: Option<Tid>,
+    /// Whether it waits for its turn however long that takes: nobody is told that it is missing.
+    pub(super) waits: bool,
 }
 
 /// Whether another attempt may have another result.
@@ -204,10 +234,34 @@ fn may_pass(error: &RepairError) -> bool {
     }
 }
 
+/// A repository that has been verified, and who has signed it.
+type Found = (Repository, Signer);
+
 /// A repository that has been verified.
 pub(super) struct Fetched {
     pub(super) repository: Repository,
     pub(super) signer: Signer,
+    pub(super) place: Place,
+}
+
+/// The place of a repository that has been fetched, until it is given to the consumer: as long as it is in memory or has a
+/// file open here, no other takes its place.
+pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
+    fetched: Arc<AtomicUsize>,
+}
+
+impl Place {
+    fn new(permit: OwnedSemaphorePermit, fetched: &Arc<AtomicUsize>) -> Self {
+        fetched.fetch_add(1, Ordering::Relaxed);
+        Self { _permit: permit, fetched: Arc::clone(fetched) }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.fetched.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 fn check(repository: Repository, did: &Did, key: &VerifyingKey) -> Result<Repository, RepoError> {

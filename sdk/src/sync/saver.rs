@@ -3,15 +3,16 @@
 use std::{
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use futures_util::{FutureExt as _, task::AtomicWaker};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::sleep,
+    time::{Instant, sleep},
 };
 
-use super::{RepoStates, accounts::Accounts};
+use super::{RepoState, RepoStates, accounts::Accounts};
 use crate::{
     limits,
     store::{StoreError, limited},
@@ -19,8 +20,10 @@ use crate::{
     xrpc::BoxFuture,
 };
 
-/// How many states are written in one go.
+/// How many states are written in one go, if the store is fast enough.
 const BATCH: usize = 256;
+/// How many writes may fail before the rest is left for the next time: to find one state in a batch that is refused takes nine.
+const FAILURES: usize = 30;
 
 type Reply = oneshot::Sender<Result<(), StoreError>>;
 
@@ -29,9 +32,19 @@ type Reply = oneshot::Sender<Result<(), StoreError>>;
 #[error("`RepoStates::save` has panicked")]
 struct Panicked;
 
+/// The states could not be saved for the moment, for how long, to be told.
+#[derive(Debug)]
+pub(super) struct Unsaved {
+    pub(super) error: StoreError,
+    pub(super) lasting: Duration,
+}
+
 /// Asks the task to save. The task ends when nobody can ask any longer, and saves what there is.
 #[derive(Debug, Clone)]
-pub(super) struct Saver(mpsc::Sender<Reply>);
+pub(super) struct Saver {
+    requests: mpsc::Sender<Reply>,
+    unsaved: Arc<Mutex<Option<Unsaved>>>,
+}
 
 impl Saver {
     pub(super) fn new(
@@ -40,13 +53,20 @@ impl Saver {
         room: Arc<AtomicWaker>,
     ) -> (Self, Saving) {
         let (sender, requests) = mpsc::channel(4);
-        (Self(sender), Saving { accounts, states, room, requests })
+        let unsaved = Arc::default();
+        let saving = Saving { accounts, states, room, requests, unsaved: Arc::clone(&unsaved), batch: BATCH };
+        (Self { requests: sender, unsaved }, saving)
+    }
+
+    /// Returns why the states could not be saved, if that is to be told.
+    pub(super) fn unsaved(&self) -> Option<Unsaved> {
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Saves all states as they are now.
     pub(super) async fn save(&self) -> Result<(), StoreError> {
         let (reply, done) = oneshot::channel();
-        if self.0.send(reply).await.is_err() {
+        if self.requests.send(reply).await.is_err() {
             // Nothing was taken, so there is nothing to save; or the runtime is shutting down.
             return Ok(());
         }
@@ -58,14 +78,17 @@ impl Saver {
 pub(super) struct Saving {
     accounts: Arc<Mutex<Accounts>>,
     states: Arc<dyn RepoStates>,
-    /// Whoever waits until something has been saved.
+    /// Whoever waits until something has been saved, and tells what could not be.
     room: Arc<AtomicWaker>,
     requests: mpsc::Receiver<Reply>,
+    unsaved: Arc<Mutex<Option<Unsaved>>>,
+    /// How many states are written in one go: as many as the store can in time.
+    batch: usize,
 }
 
 impl Saving {
     pub(super) async fn run(mut self) -> Result<(), StoreError> {
-        let mut failures = 0;
+        let (mut failures, mut since) = (0, Instant::now());
         loop {
             let pause = if failures == 0 { limits::STATES_INTERVAL } else { limits::cursor_retry(failures) };
             let request = tokio::select! {
@@ -73,9 +96,19 @@ impl Saving {
                 () = sleep(pause) => None,
             };
             let result = self.save().await;
-            failures = if result.is_ok() { 0 } else { failures + 1 };
-            if let Err(error) = &result {
-                tracing::warn!(%error, failures, "the states of repositories are not saved");
+            match &result {
+                Ok(()) => failures = 0,
+                Err(error) => {
+                    if failures == 0 {
+                        since = Instant::now();
+                    }
+                    failures += 1;
+                    let lasting = since.elapsed();
+                    tracing::warn!(%error, failures, ?lasting, "the states of repositories are not saved");
+                    let unsaved = Unsaved { error: error.clone(), lasting };
+                    *self.unsaved.lock().unwrap_or_else(PoisonError::into_inner) = Some(unsaved);
+                    self.room.wake();
+                }
             }
             match request {
                 Some(Some(reply)) => drop(reply.send(result)),
@@ -85,23 +118,54 @@ impl Saving {
         }
     }
 
-    async fn save(&self) -> Result<(), StoreError> {
+    /// Saves all states. What can be saved is, also if something cannot: one that is refused does not keep others from it, and a store
+    /// that is too slow for many gets few at a time.
+    async fn save(&mut self) -> Result<(), StoreError> {
         let unsaved = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).unsaved();
-        for batch in unsaved.chunks(BATCH) {
-            let states: Vec<_> = batch.iter().map(|(did, state, _)| (did.clone(), state.clone())).collect();
-            // Whoever waits would otherwise save the cursor without the states.
-            let saving = async { limited(limits::STORE_OPERATION, self.states.save(&states)).await };
-            AssertUnwindSafe(saving).catch_unwind().await.unwrap_or(Err(StoreError::backend(Panicked)))?;
-            let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-            batch.iter().for_each(|(did, _, changes)| accounts.saved(did, *changes));
+        let (mut rest, mut size) = (unsaved.as_slice(), self.batch);
+        let (mut first_error, mut failures, since) = (None, 0, Instant::now());
+        while !rest.is_empty() {
+            let (batch, later) = rest.split_at(size.min(rest.len()));
+            let begun = Instant::now();
+            let Err(error) = self.write(batch).await else {
+                rest = later;
+                if begun.elapsed() < limits::STORE_OPERATION / 4 {
+                    size = (size * 2).min(BATCH);
+                    self.batch = self.batch.max(size);
+                }
+                continue;
+            };
+            failures += 1;
+            let is_slow = matches!(error, StoreError::Timeout { .. });
+            first_error.get_or_insert(error);
+            size = (batch.len() / 2).max(1);
+            if is_slow {
+                self.batch = size;
+            }
+            if is_slow || failures >= FAILURES || since.elapsed() >= limits::STORE_OPERATION {
+                break;
+            }
+            if batch.len() == 1 {
+                rest = later;
+            }
         }
         self.room.wake();
+        first_error.map_or(Ok(()), Err)
+    }
+
+    async fn write(&self, batch: &[(Did, RepoState, u64)]) -> Result<(), StoreError> {
+        let states: Vec<_> = batch.iter().map(|(did, state, _)| (did.clone(), state.clone())).collect();
+        // Whoever waits would otherwise save the cursor without the states.
+        let saving = async { limited(limits::STORE_OPERATION, self.states.save(&states)).await };
+        AssertUnwindSafe(saving).catch_unwind().await.unwrap_or(Err(StoreError::backend(Panicked)))?;
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        batch.iter().for_each(|(did, _, changes)| accounts.saved(did, *changes));
         Ok(())
     }
 }
 
 /// Reads the state of a repository.
-pub(super) async fn load(states: &dyn RepoStates, did: &Did) -> Result<Option<super::RepoState>, StoreError> {
+pub(super) async fn load(states: &dyn RepoStates, did: &Did) -> Result<Option<RepoState>, StoreError> {
     read(|| states.load(did)).await
 }
 

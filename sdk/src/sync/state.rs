@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    api::com::atproto::sync::subscribe_repos::{Account, Identity, Message},
     repo::Commit,
-    types::{Cid, Tid},
+    server_text::{SHORT, excerpt},
+    types::{Cid, Datetime, Did, Handle, Tid},
 };
 
 /// What a [`Verifier`](super::Verifier) knows of one account, and has to remember to verify what comes next.
@@ -21,24 +23,44 @@ pub struct RepoState {
     /// that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repair: Option<Box<PendingRepair>>,
-    /// The stream whose positions are in it, as a hash of its server.
+    /// The stream whose positions are in it, as a hash of its server and of the life of its durable cursor: a new cursor means
+    /// that positions may begin anew.
     #[serde(default)]
     pub stream: u64,
 }
 
+/// The hash of a stream: of its server, and of the life of the cursor, which is zero if that is not known.
+pub(super) fn stream_hash(server: u64, life: u32) -> u64 {
+    server ^ u64::from(life)
+}
+
+/// Whether two streams are of the same server.
+fn is_same_server(one: u64, other: u64) -> bool {
+    one >> u32::BITS == other >> u32::BITS
+}
+
 impl RepoState {
-    /// Leaves out what has a meaning for another stream only: positions, and what its host says.
+    /// Leaves out what has a meaning for another stream only: positions, and what another host says.
     pub(super) fn in_stream(mut self, stream: u64) -> Self {
-        if self.stream != stream {
-            self.status = None;
-            if let Some(head) = &mut self.head {
-                (head.seq, head.beginning) = (None, None);
-            }
-            if let Some(repair) = &mut self.repair {
-                repair.seq = None;
-            }
-            self.stream = stream;
+        if self.stream == stream {
+            return self;
         }
+        let told = self.repair.as_mut().and_then(|repair| {
+            (repair.seq, repair.identity) = (None, None);
+            repair.status.take()
+        });
+        if is_same_server(self.stream, stream) {
+            self.status = told.map(HostedStatus::from).or(self.status);
+            if let Some(status) = &mut self.status {
+                status.seq = None;
+            }
+        } else {
+            self.status = None;
+        }
+        if let Some(head) = &mut self.head {
+            (head.seq, head.beginning) = (None, None);
+        }
+        self.stream = stream;
         self
     }
 }
@@ -84,6 +106,63 @@ pub struct PendingRepair {
     /// The last revision that events claim which have come since, without proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed: Option<Tid>,
+    /// What the host has said last about the identity of the account since then, which is to be given after the repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<ToldIdentity>,
+    /// What the host has said last about the status of the account since then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<ToldStatus>,
+}
+
+/// What a host has said about the identity of an account while its repository was to be fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ToldIdentity {
+    /// The position of the event in the stream.
+    pub seq: i64,
+    /// When it was sent.
+    pub time: Datetime,
+    /// The handle that it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<Handle>,
+}
+
+/// What a host has said about the status of an account while its repository was to be fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ToldStatus {
+    /// The position of the event in the stream.
+    pub seq: i64,
+    /// When it was sent.
+    pub time: Datetime,
+    /// Whether the host serves the account.
+    pub active: bool,
+    /// Why not, if the host says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A time as it is kept: hosts write what they like.
+fn kept(time: &Datetime) -> Datetime {
+    time.unix_micros().map_or_else(Datetime::now, Datetime::from_unix_micros)
+}
+
+impl ToldIdentity {
+    fn new(told: &Identity, seq: i64) -> Self {
+        let handle = told.handle.as_ref().and_then(|handle| Handle::new(handle.as_str()).ok());
+        Self { seq, time: kept(&told.time), handle }
+    }
+}
+
+impl ToldStatus {
+    fn new(told: &Account, seq: i64) -> Self {
+        Self { seq, time: kept(&told.time), active: told.active, reason: reason(told) }
+    }
+}
+
+/// Why an account is not active, as it is kept.
+fn reason(told: &Account) -> Option<String> {
+    told.status.as_ref().map(|status| excerpt(status.as_str(), SHORT))
 }
 
 /// A commit in JSON.
@@ -120,7 +199,37 @@ pub struct HostedStatus {
 impl PendingRepair {
     /// Notes that the event at `seq` with this commit has shown a gap.
     pub(super) fn new(commit: Commit, seq: Option<i64>) -> Self {
-        Self { commit, seq, claimed: None }
+        Self { commit, seq, claimed: None, identity: None, status: None }
+    }
+
+    /// Notes what an event says that is to be given after the repository, unless that is part of the repository.
+    pub(super) fn note(&mut self, message: &Message, seq: i64) {
+        match message {
+            Message::Identity(told) if self.identity.as_ref().is_none_or(|known| known.seq <= seq) => {
+                self.identity = Some(ToldIdentity::new(told, seq));
+            }
+            Message::Account(told) if self.status.as_ref().is_none_or(|known| known.seq <= seq) => {
+                self.status = Some(ToldStatus::new(told, seq));
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns what was noted, as events in the order in which they came.
+    pub(super) fn told(&self, did: &Did) -> Vec<(i64, Message)> {
+        let identity = self.identity.as_ref().map(|told| {
+            let mut identity = Identity::new(told.seq, did.clone(), told.time.clone());
+            identity.handle = told.handle.clone();
+            (told.seq, Message::from(identity))
+        });
+        let status = self.status.as_ref().map(|told| {
+            let mut account = Account::new(told.seq, did.clone(), told.time.clone(), told.active);
+            account.status = told.reason.as_deref().map(Into::into);
+            (told.seq, Message::from(account))
+        });
+        let mut told: Vec<_> = identity.into_iter().chain(status).collect();
+        told.sort_by_key(|(seq, _)| *seq);
+        told
     }
 }
 
@@ -141,7 +250,18 @@ impl RepoHead {
     }
 }
 
+impl From<ToldStatus> for HostedStatus {
+    fn from(told: ToldStatus) -> Self {
+        Self { active: told.active, reason: told.reason, seq: Some(told.seq) }
+    }
+}
+
 impl HostedStatus {
+    /// What an event says.
+    pub(super) fn told(told: &Account, seq: Option<i64>) -> Self {
+        Self { active: told.active, reason: reason(told), seq }
+    }
+
     /// Whether the status was already told when an event was sent: what comes again may be older than the status.
     pub(super) fn applies_to(&self, seq: Option<i64>) -> bool {
         !matches!((seq, self.seq), (Some(seq), Some(told)) if seq < told)

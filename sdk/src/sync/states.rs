@@ -22,10 +22,11 @@ const CAPACITY: usize = 500_000;
 const WRITES: usize = 16;
 /// What the keys of states start with.
 const PREFIX: &str = "repo:";
-/// The version of the format in a store, and that of states with a repair, which versions of this crate that do not
-/// know repairs must not read.
+/// The version of the format in a store, that of states with a repair, and that of those with what a host has said
+/// meanwhile. Versions of this crate that do not know them must not read them.
 const FORMAT: u32 = 1;
 const FORMAT_WITH_REPAIR: u32 = 2;
+const FORMAT_WITH_TOLD: u32 = 3;
 /// What to do about an entry that is damaged.
 const RESTORE: &str = "restore it from a backup, or remove the entry: then what it says is no longer known";
 /// What the key of the list of repairs ends with. No DID has this form.
@@ -79,6 +80,10 @@ pub trait RepoStates: Send + Sync + 'static {
 
     /// Writes the states of repositories, each in the place of the one before. Called about once a second with what has
     /// changed, and before each time that the cursor of the stream is saved, so that it is never behind the cursor.
+    ///
+    /// What could not be saved is tried again: with fewer states at once, so that one that is refused does not keep others
+    /// from being saved, and a slow store gets as many as it can write within 15 seconds.
+    /// [`Notice::StatesNotSaved`](crate::stream::Notice::StatesNotSaved) tells it.
     fn save<'a>(&'a self, states: &'a [(Did, RepoState)]) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Returns the accounts whose saved states have a [`repair`](RepoState::repair), and possibly others. Called when a
@@ -206,8 +211,9 @@ pub(super) fn drop_oldest<K: Eq + std::hash::Hash, V>(
 /// What is stored and cannot be read is never replaced: the stream ends with [`StoreError::Unusable`], which names the
 /// key.
 ///
-/// Suitable for thousands of repositories in a file, and for more in a database. Only one consumer at a time may write
-/// them; give each a [name](Self::named) if several share a store.
+/// Use a database. A [`FileStore`](crate::store::FileStore) writes its whole file for each state: that is enough for the
+/// accounts of a small PDS, and far too slow for a relay. Only one consumer at a time may write them; give each a
+/// [name](Self::named) if several share a store.
 ///
 /// ```
 /// use atproto_sdk::{store::MemoryStore, sync::StoredStates};
@@ -251,7 +257,11 @@ impl StoredStates {
     }
 
     async fn write(&self, did: &Did, state: &RepoState) -> Result<(), StoreError> {
-        let v = if state.repair.is_some() { FORMAT_WITH_REPAIR } else { FORMAT };
+        let v = match &state.repair {
+            Some(repair) if repair.identity.is_some() || repair.status.is_some() => FORMAT_WITH_TOLD,
+            Some(_) => FORMAT_WITH_REPAIR,
+            None => FORMAT,
+        };
         self.put(&self.key(did), &Saved { v, state: state.clone() }).await
     }
 
@@ -337,7 +347,7 @@ impl RepoStates for StoredStates {
     fn load<'a>(&'a self, did: &'a Did) -> BoxFuture<'a, Result<Option<RepoState>, StoreError>> {
         Box::pin(async move {
             let saved =
-                self.get::<Saved>(&self.key(did), FORMAT_WITH_REPAIR, "the state of a repository").await?;
+                self.get::<Saved>(&self.key(did), FORMAT_WITH_TOLD, "the state of a repository").await?;
             Ok(saved.map(|saved| saved.state))
         })
     }

@@ -8,28 +8,40 @@ use crate::{identity::Resolver, repo::ReadOptions};
 /// Verifies the events of [`subscribeRepos`](crate::api::com::atproto::sync::subscribe_repos).
 ///
 /// ```no_run
+/// # #[cfg(feature = "sqlite")]
+/// # mod example {
 /// use atproto_sdk::{
 ///     PublicClient,
 ///     identity::Resolver,
-///     store::FileStore,
+///     store::SqliteStore,
 ///     sync::{Repair, StoredStates, Verified, Verifier},
 /// };
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let relay = PublicClient::new("https://relay.example.com")?;
 /// let verifier = Verifier::builder(Resolver::builder().build()?)
-///     .states(StoredStates::new(FileStore::open("states.json")?))
+///     .states(StoredStates::new(SqliteStore::open("states.db")?))
 ///     .repair(Repair::fetch().max_size(64 << 20))
 ///     .build();
 /// let mut events = relay.com_atproto_sync().subscribe_repos().verified(verifier);
 /// while let Some(event) = events.next().await {
-///     match event?.message() {
+///     let event = match event {
+///         Ok(event) => event,
+///         // One message is not what its lexicon says. The stream goes on.
+///         Err(error) if !error.is_end() => {
+///             eprintln!("{error}");
+///             continue;
+///         }
+///         Err(error) => return Err(error.into()),
+///     };
+///     match event.message() {
 ///         Verified::Commit(commit) => println!("{}: {} records", commit.did(), commit.operations().len()),
 ///         Verified::Refused(refused) => eprintln!("{}: {}", refused.did, refused.reason),
 ///         _ => {}
 ///     }
 /// }
 /// # Ok(()) }
+/// # }
 /// ```
 pub struct Verifier {
     pub(super) settings: Settings,
@@ -103,6 +115,9 @@ impl VerifierBuilder {
     }
 
     /// Fetches every repository of which nothing is known when its first event comes. Requires [`Repair::fetch`].
+    ///
+    /// While as many are fetched or wait as [`Repair`] allows, the stream waits. One that cannot be fetched is told as a gap, with
+    /// the [problem](super::Gap::problem), and not fetched again until its next gap.
     ///
     /// By default, the first event is accepted as it is, without what was before.
     pub fn fetch_unknown(mut self) -> Self {
@@ -179,8 +194,9 @@ impl Repair {
     /// [`Verified::Resynced`](super::Verified::Resynced). Its events wait meanwhile, and those of others do not. Nor does the cursor
     /// of the stream, if the states outlive the process ([`RepoStates::unrepaired`]).
     ///
-    /// By default four are fetched at the same time, a thousand may wait for that, and a repository may have 256 MiB. If one
-    /// cannot be fetched, the gap is told.
+    /// By default four are fetched at the same time, a thousand may wait for that, and a repository may have 256 MiB. One that has
+    /// been fetched counts until the consumer asks for it and gets it, so there are never more of them than that which the consumer
+    /// does not have: in memory, or in a temporary file if they are large. If one cannot be fetched, the gap is told.
     pub fn fetch() -> Self {
         let options = ReadOptions::new().max_size(256 << 20).max_blocks(4 << 20);
         Self(Some(Fetching { at_once: 4, waiting: 1_000, options }))

@@ -35,8 +35,9 @@ const KILLS: usize = 40;
 const COMMITS: usize = 120;
 /// How many events the consumer holds before it acknowledges the first of them.
 const HELD: usize = 3;
-/// The last record of each account.
-const LAST: &str = "com.example.thing/last";
+/// The last records of each account.
+pub(crate) const LAST_BUT_ONE: &str = "com.example.thing/before";
+pub(crate) const LAST: &str = "com.example.thing/last";
 const PDS: &str = "KILLED_VERIFIER_PDS";
 const PLC: &str = "KILLED_VERIFIER_PLC";
 const STORE: &str = "KILLED_VERIFIER_STORE";
@@ -93,7 +94,7 @@ fn line(event: &Verified) -> String {
 }
 
 /// In one call, so that a line is there as a whole or not at all, and outlives the process.
-fn write(mut log: &File, line: &str) {
+pub(crate) fn write(mut log: &File, line: &str) {
     log.write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
@@ -110,13 +111,13 @@ fn consumer_at(network: &Network, store: &str, log: &Path) -> Command {
     command
 }
 
-/// Creates, changes and deletes records.
-async fn program(pds: String, account: Account, seed: u64) {
+/// Creates, changes and deletes records, in so many commits, and then writes the last two.
+pub(crate) async fn program(pds: String, account: Account, seed: u64, commits: usize) {
     let client = PasswordClient::sign_in(&pds, account.handle.as_str(), &account.password).await.unwrap();
     let mut numbers = Numbers(seed);
     let collection = nsid!("com.example.thing");
     let mut keys: Vec<RecordKey> = Vec::new();
-    for number in 0..COMMITS {
+    for number in 0..commits {
         let record = Unknown::from_json(format!(r#"{{"$type":"{collection}","number":{number}}}"#)).unwrap();
         match numbers.below(4) {
             0 if !keys.is_empty() => {
@@ -138,10 +139,12 @@ async fn program(pds: String, account: Account, seed: u64) {
             }
         }
     }
-    let record = Unknown::from_json(format!(r#"{{"$type":"{collection}"}}"#)).unwrap();
-    let key = RecordKey::new("last").unwrap();
-    let input = put_record::Input::new(account.did.clone(), collection, key, record);
-    client.com_atproto_repo().put_record(input).await.unwrap();
+    for key in [LAST_BUT_ONE, LAST] {
+        let record = Unknown::from_json(format!(r#"{{"$type":"{collection}"}}"#)).unwrap();
+        let key = RecordKey::new(key.rsplit_once('/').unwrap().1).unwrap();
+        let input = put_record::Input::new(account.did.clone(), collection.clone(), key, record);
+        client.com_atproto_repo().put_record(input).await.unwrap();
+    }
 }
 
 /// The repositories, as the log tells them: for each account its commits, by revision.
@@ -170,7 +173,7 @@ async fn a_killed_verifier_loses_no_commit(store: &str, seed: u64) {
     let mut writing: Vec<JoinHandle<()>> = Vec::new();
     for (number, name) in ["alice", "bob"].into_iter().enumerate() {
         let account = network.account(name).await.unwrap();
-        writing.push(tokio::spawn(program(network.pds().to_owned(), account, seed + number as u64)));
+        writing.push(tokio::spawn(program(network.pds().to_owned(), account, seed + number as u64, COMMITS)));
     }
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");

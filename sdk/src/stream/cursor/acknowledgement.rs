@@ -125,10 +125,6 @@ impl Acknowledgements {
         })
     }
 
-    fn release(&self, ticket: Ticket) {
-        self.with(|ledger| ledger.release(ticket));
-    }
-
     fn left(&self, ticket: Ticket, is_explicit: bool) {
         // What was being processed when its thread panicked, has failed.
         let is_lost = is_explicit || self.0.is_manual || std::thread::panicking();
@@ -251,14 +247,6 @@ impl Acknowledgement {
     pub(crate) fn twin(&self) -> Self {
         let others = self.others.iter().map(Self::twin).collect();
         Self { of: self.of.clone(), is_explicit: self.is_explicit, is_twin: true, others }
-    }
-
-    /// Makes that dropping it counts, however the stream was made.
-    pub(crate) fn implicit(mut self) -> Self {
-        if let Some((of, ticket)) = self.of.take() {
-            of.release(ticket);
-        }
-        self
     }
 
     /// Makes that only an explicit acknowledgement counts.

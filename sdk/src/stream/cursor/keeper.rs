@@ -16,7 +16,7 @@ use super::{
 use crate::{
     limits, random,
     server_text::{SHORT, excerpt},
-    store::{Entry, Expected, Store, StoreError, Version, limited},
+    store::{Entry, Expected, Store, StoreError, Version, key_hash, limited},
     xrpc::BoxFuture,
 };
 
@@ -33,6 +33,8 @@ pub(crate) struct Place {
     writer: String,
     /// What is in the store as far as this consumer knows.
     version: Option<Version>,
+    /// What tells this cursor from earlier ones of the same stream, which were removed or have another name.
+    life: u32,
     /// Who wrote what was loaded, until this consumer has written. A process that was killed can have sent a write that arrives
     /// only after that.
     predecessor: Option<String>,
@@ -50,7 +52,14 @@ impl Place {
             source: StoreError::backend(error),
         };
         let writer = random::base64url::<12>().map_err(no_random)?.to_string();
-        Ok(Self { store, name: name.to_owned(), writer, version: None, predecessor: None })
+        // Half of the hash of something random. Zero is that of earlier versions of this crate.
+        let life = u32::try_from(key_hash(&writer) >> u32::BITS).unwrap_or_default().max(1);
+        Ok(Self { store, name: name.to_owned(), writer, version: None, life, predecessor: None })
+    }
+
+    /// What tells this cursor from earlier ones of the same stream.
+    pub(crate) fn life(&self) -> u32 {
+        self.life
     }
 
     fn key(&self) -> String {
@@ -73,21 +82,21 @@ impl Place {
             return Ok(Progress::default());
         };
         let name = self.name.clone();
-        let progress = saved::decode(stream, &entry.value).map_err(|problem| match problem {
+        let (progress, life) = saved::decode(stream, &entry.value).map_err(|problem| match problem {
             Unusable::Format(problem) => CursorError::Format { name, problem },
             Unusable::Newer(found) => CursorError::Newer { name, found },
             Unusable::OtherStream(StreamName { server, subscription }) => {
                 CursorError::OtherStream { name, server, subscription }
             }
         })?;
-        self.version = Some(entry.version);
+        (self.version, self.life) = (Some(entry.version), life);
         self.predecessor = saved::writer(&entry.value);
         Ok(progress)
     }
 
     pub(crate) async fn save(&mut self, stream: &StreamName, progress: &Progress) -> Result<(), CursorError> {
         let failed = |place: &Self, source| place.failed("saved", source);
-        let value = saved::encode(stream, &self.writer, progress)
+        let value = saved::encode(stream, &self.writer, self.life, progress)
             .map_err(|error| failed(self, StoreError::backend(error)))?;
         // An attempt whose outcome is unknown may have been the last write.
         for _ in 0..2 {

@@ -23,11 +23,19 @@ struct Saved {
     by: String,
     #[serde(flatten)]
     stream: StreamName,
+    /// What tells the cursor from earlier ones of the same stream. Absent from cursors of version 0.4.1 and earlier.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    life: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<i64>,
     /// Positions, or pairs of a position and the number that tells events of this position apart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     beyond: Vec<SavedId>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_zero(life: &u32) -> bool {
+    *life == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -51,6 +59,7 @@ pub(crate) enum Unusable {
 pub(crate) fn encode(
     stream: &StreamName,
     writer: &str,
+    life: u32,
     progress: &Progress,
 ) -> Result<Vec<u8>, serde_json::Error> {
     let beyond = progress.beyond.iter().map(|id| match id.distinguisher {
@@ -61,12 +70,14 @@ pub(crate) fn encode(
         v: FORMAT,
         by: writer.to_owned(),
         stream: stream.clone(),
+        life,
         cursor: progress.cursor,
         beyond: beyond.collect(),
     })
 }
 
-pub(crate) fn decode(stream: &StreamName, bytes: &[u8]) -> Result<Progress, Unusable> {
+/// Returns the progress, and what tells the cursor from earlier ones.
+pub(crate) fn decode(stream: &StreamName, bytes: &[u8]) -> Result<(Progress, u32), Unusable> {
     #[derive(Deserialize)]
     struct Version {
         v: u32,
@@ -84,7 +95,7 @@ pub(crate) fn decode(stream: &StreamName, bytes: &[u8]) -> Result<Progress, Unus
         SavedId::Position(position) => EventId { position, distinguisher: 0 },
         SavedId::Distinguished(position, distinguisher) => EventId { position, distinguisher },
     });
-    Ok(Progress { cursor: saved.cursor, beyond: beyond.collect() })
+    Ok((Progress { cursor: saved.cursor, beyond: beyond.collect() }, saved.life))
 }
 
 /// Who has written a cursor. Returns `None` if it is not one.
@@ -113,14 +124,23 @@ mod tests {
                     .into(),
             },
         ] {
-            let bytes = encode(&stream("https://pds.example"), "me", &progress).unwrap();
-            assert_eq!(decode(&stream("https://pds.example"), &bytes), Ok(progress));
+            for life in [0, 7, u32::MAX] {
+                let bytes = encode(&stream("https://pds.example"), "me", life, &progress).unwrap();
+                assert_eq!(decode(&stream("https://pds.example"), &bytes), Ok((progress.clone(), life)));
+            }
         }
     }
 
     #[test]
+    fn a_cursor_of_an_earlier_version_is_read() {
+        let bytes = br#"{"v":1,"by":"me","server":"x","subscription":"com.example.watch","cursor":7}"#;
+        let progress = Progress { cursor: Some(7), beyond: [].into() };
+        assert_eq!(decode(&stream("x"), bytes), Ok((progress, 0)));
+    }
+
+    #[test]
     fn a_cursor_of_another_stream_or_format_is_refused() {
-        let bytes = encode(&stream("https://one.example"), "me", &Progress::default()).unwrap();
+        let bytes = encode(&stream("https://one.example"), "me", 1, &Progress::default()).unwrap();
         let other = decode(&stream("https://two.example"), &bytes);
         assert_eq!(other, Err(Unusable::OtherStream(stream("https://one.example"))));
         assert_eq!(decode(&stream("x"), br#"{"v":9}"#), Err(Unusable::Newer(9)));

@@ -21,7 +21,16 @@
 //! let mut events =
 //!     Jetstream::v2("jetstream.us-east.bsky.network").collections(["app.bsky.feed.post"]).stream()?;
 //! while let Some(event) = events.next().await {
-//!     match event?.record::<Post>() {
+//!     let event = match event {
+//!         Ok(event) => event,
+//!         // One message is not what its lexicon says. The stream goes on.
+//!         Err(error) if !error.is_end() => {
+//!             eprintln!("{error}");
+//!             continue;
+//!         }
+//!         Err(error) => return Err(error.into()),
+//!     };
+//!     match event.record::<Post>() {
 //!         Some(Ok(post)) => println!("{}", post.text),
 //!         // Not a post by its lexicon. Everybody can write records like that.
 //!         Some(Err(error)) => eprintln!("{error}"),

@@ -42,14 +42,25 @@ impl<'c> Channel<'c> {
     /// before they are resumed. This one goes on: Tap sends the event again after a time.
     ///
     /// ```no_run
-    /// use atproto_sdk::stream::tap::{Event, Tap};
+    /// use atproto_sdk::stream::{
+    ///     StreamError,
+    ///     tap::{Event, Tap},
+    /// };
     ///
     /// # async fn save(_: &[Event]) -> Result<(), std::io::Error> { Ok(()) }
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let mut events = Tap::new("http://localhost:2480")?.channel().explicit_acknowledgements().stream();
     /// let mut batch = Vec::new();
     /// while let Some(event) = events.next().await {
-    ///     batch.push(event?);
+    ///     match event {
+    ///         Ok(event) => batch.push(event),
+    ///         // It would come again in the same way.
+    ///         Err(StreamError::Undecodable(event)) => {
+    ///             eprintln!("{event}");
+    ///             event.seq.into_iter().for_each(|id| events.ack(id));
+    ///         }
+    ///         Err(error) => return Err(error.into()),
+    ///     }
     ///     if batch.len() == 100 {
     ///         save(&batch).await?;
     ///         batch.drain(..).for_each(|event| event.ack());

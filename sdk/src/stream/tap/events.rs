@@ -74,7 +74,8 @@ impl<'c> Events<'c> {
             && let (Some(acknowledgements), Some(id), false) =
                 (&self.acknowledgements, event.seq, self.explicit)
         {
-            acknowledgements.note_done(id);
+            // A consumer that ends because of it would otherwise end in the same way when it is started again.
+            acknowledgements.acknowledge(id);
         }
         Poll::Ready(item.map(|item| item.map(|event| self.event(event.into_message()))))
     }

@@ -17,10 +17,21 @@
 //!
 //! let mut events = tap.channel().stream();
 //! while let Some(event) = events.next().await {
+//!     let event = match event {
+//!         Ok(event) => event,
+//!         // One message is not what its lexicon says. The stream goes on.
+//!         Err(error) if !error.is_end() => {
+//!             eprintln!("{error}");
+//!             continue;
+//!         }
+//!         Err(error) => return Err(error.into()),
+//!     };
 //!     // Acknowledged when the next one is asked for: if this ends with an error, the event comes again.
-//!     let event = event?;
-//!     if let Some(post) = event.message().record::<Post>() {
-//!         println!("{}", post?.text);
+//!     match event.message().record::<Post>() {
+//!         Some(Ok(post)) => println!("{}", post.text),
+//!         // Not a post by its lexicon. Everybody can write records like that.
+//!         Some(Err(error)) => eprintln!("{error}"),
+//!         None => {}
 //!     }
 //! }
 //! # Ok(()) }

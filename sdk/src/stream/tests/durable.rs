@@ -8,7 +8,7 @@ use super::{
     super::{CursorError, cursor::flaky::Flaky},
     *,
 };
-use crate::store::{Expected, MemoryStore, Store};
+use crate::store::{Expected, FileStore, MemoryStore, Store};
 
 fn store() -> Arc<dyn Store> {
     Arc::new(MemoryStore::new())
@@ -325,4 +325,64 @@ async fn an_event_that_is_processed_with_others_can_be_saved_before_the_end_of_i
     let saved = store.get("cursor:indexer").await.unwrap().unwrap();
     let saved: serde_json::Value = serde_json::from_slice(&saved.value).unwrap();
     assert_eq!(saved["cursor"], 3);
+}
+
+/// A program that ends with the first error, as often as it is started.
+#[test]
+fn e5_a_consumer_that_ends_at_a_message_that_cannot_be_decoded_gets_beyond_it_when_it_is_started_again() {
+    type Ended = Result<(), Box<dyn std::error::Error>>;
+    async fn program(server: &str, store: FileStore, seen: &mut Vec<i64>) -> Ended {
+        let client = crate::PublicClient::new(server)?;
+        let mut events =
+            client.com_atproto_sync().subscribe_repos().after(0).resume("indexer", store).stream();
+        while let Some(event) = tokio::time::timeout(Duration::from_secs(30), events.next()).await? {
+            seen.extend(event?.seq());
+            if seen.ends_with(&[6]) {
+                break;
+            }
+        }
+        Ok(())
+    }
+    let network = tokio::runtime::Runtime::new().unwrap();
+    let server = network.block_on(async {
+        let server = StreamServer::start().await.unwrap();
+        let wrong =
+            |seq| tests::stream_server::message("#identity", &serde_json::json!({"seq": seq, "did": 7}));
+        let bytes = move |seq: u64| match seq {
+            2 | 5 => wrong(seq),
+            seq => identity(i64::try_from(seq).unwrap()),
+        };
+        server.then(Script::accept().after_cursor(6, bytes));
+        server
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let (mut seen, mut ends) = (Vec::new(), Vec::new());
+    while !seen.ends_with(&[6]) {
+        let store = FileStore::open(folder.path().join("cursor.json")).unwrap();
+        // Its tasks end with it, whether they are done or not.
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let ended = runtime.block_on(program(&server.url(), store, &mut seen));
+        runtime.shutdown_background();
+        ends.push(ended.map_err(|error| error.to_string()));
+        assert!(ends.len() <= 3, "{ends:?}");
+    }
+    // Its last event may come again, because nobody has asked for another one.
+    seen.dedup();
+    assert_eq!((seen, ends.len()), (vec![1, 3, 4, 6], 3), "{ends:?}");
+}
+
+/// A server could send as many as it likes.
+#[tokio::test]
+async fn many_messages_that_cannot_be_decoded_are_not_waited_for_one_by_one() {
+    let (store, server) = (Arc::new(Flaky::default()), StreamServer::start().await.unwrap());
+    let wrong = |seq| tests::stream_server::message("#identity", &serde_json::json!({"seq": seq, "did": 7}));
+    server.then(Script::accept().frames((1..=500).map(wrong)).frame(identity(501)));
+    let shared: Arc<dyn Store> = Arc::<Flaky>::clone(&store);
+    let mut events = durable(&server, &shared).after(0).stream();
+    for _ in 0..500 {
+        assert!(matches!(next(&mut events).await, Some(Err(StreamError::Undecodable(_)))));
+    }
+    assert_eq!(seqs(&mut events, 1).await, [501]);
+    let writes = store.writes.load(std::sync::atomic::Ordering::SeqCst);
+    assert!(writes < 50, "{writes}");
 }

@@ -5,7 +5,7 @@
 //! is saved before the cursor is. The events of the account that come meanwhile are acknowledged too. When they are
 //! given after all, each of them, and what was fetched, gets another acknowledgement, which is *owed* until then; with
 //! the last one, the note is removed. A process that begins with notes of an earlier one fetches these repositories,
-//! which then contain what it owes.
+//! which then contain the commits that it owes; what a host has said of the account is in the note.
 
 use super::*;
 use crate::{
@@ -30,6 +30,14 @@ pub(super) enum Trigger {
     Event { raw: Box<Raw>, checked: Checked },
     /// One of an earlier run has.
     LeftOver(Box<PendingRepair>),
+}
+
+/// What has to be fetched, when less is.
+pub(super) enum Waiting {
+    /// Nothing is known of the account of this event.
+    Unknown { did: Did, raw: Box<Raw>, checked: Checked },
+    /// An earlier run has left it.
+    LeftOver(Did),
 }
 
 /// What an earlier run has left to be fetched.
@@ -75,6 +83,9 @@ pub(super) fn owe(accounts: &Mutex<Accounts>, did: &Did, raw: &mut Raw, repair: 
         }
         if !is_owed {
             account.owes(claimed);
+            if let Some(seq) = raw.seq {
+                account.told(&raw.message, seq);
+            }
         }
     });
     drop(accounts);
@@ -90,6 +101,8 @@ impl Core {
         mut output: Output,
         beside: impl FnOnce() -> Acknowledgement,
     ) -> Output {
+        // Whatever the consumer does with the repository, it can ask for the next one.
+        output.place = None;
         if output.is_owed
             && let Some(did) = output.message.account()
         {
@@ -109,7 +122,9 @@ impl Core {
 
     /// Returns whether the repository of an account is to be fetched, when, and what is known of its signer.
     pub(super) fn may_fetch(&self, did: &Did) -> Result<Option<Start>, RepairError> {
-        let Some(fetching) = &self.tools.settings.repair.0 else { return Ok(None) };
+        if self.tools.settings.repair.0.is_none() {
+            return Ok(None);
+        }
         let now = Instant::now();
         let mut accounts = self.accounts();
         let account = accounts.entry(did);
@@ -117,17 +132,18 @@ impl Core {
         if at.duration_since(now) > limits::REPAIR_HELD {
             return Err(RepairError::TooSoon);
         }
-        if self.fetching >= fetching.at_once + fetching.waiting {
+        if !self.may_fetch_another() {
             return Err(RepairError::Busy);
         }
         Ok(Some((at, account.signer(now).and_then(Result::ok).cloned())))
     }
 
-    /// Fetches the repository of an account because of an event.
-    pub(super) fn fetch(&mut self, did: Did, mut raw: Raw, checked: Checked, start: Start) {
+    /// Fetches the repository of an account because of an event. `waits` says whether it waits for its turn however long that
+    /// takes.
+    pub(super) fn fetch(&mut self, did: Did, mut raw: Raw, checked: Checked, waits: bool, start: Start) {
         tracing::debug!(%did, seq = raw.seq, "fetching repository after a gap");
         let commit = checked.commit();
-        let wanted = Wanted { rev: commit.rev().clone(), claimed: None };
+        let wanted = Wanted { rev: commit.rev().clone(), claimed: None, waits };
         // If the consumer is that far behind, the cursor waits.
         if self.left_over.is_durable() && self.accounts().unsettled() < WINDOW {
             let repair = PendingRepair::new(commit.clone(), raw.seq);
@@ -145,11 +161,46 @@ impl Core {
                 Trigger::LeftOver(_) => self.left_over.is_durable(),
             };
             busy.trigger = Some(trigger);
-            let waiting = busy.queue.iter_mut().filter(|raw| busy.is_owing && raw.rev().is_some());
+            let waiting = busy.queue.iter_mut().filter(|raw| busy.is_owing && raw.may_be_owed());
             waiting.for_each(|raw| owe(&self.accounts, &did, raw, None));
         }
         let work = job::fetch(Arc::clone(&self.tools), did.clone(), signer, wanted, at);
         self.jobs.push(Job::start(did, work));
+    }
+
+    /// Notes what has to be fetched when less is. No event is taken until then: it could be another one.
+    pub(super) fn wait_to_fetch(&mut self, did: &Did, waiting: Waiting) {
+        if let Some(busy) = self.busy.get_mut(did) {
+            busy.is_slow = true;
+        }
+        self.waiting.push_back(waiting);
+    }
+
+    /// Fetches what has waited for that.
+    pub(super) fn fetch_waiting(&mut self) {
+        while self.may_fetch_another()
+            && let Some(waiting) = self.waiting.pop_front()
+        {
+            let (did, may_go_on) = match waiting {
+                Waiting::Unknown { did, raw, checked } => {
+                    let may_go_on = self.checked(&did, *raw, checked);
+                    (did, may_go_on)
+                }
+                Waiting::LeftOver(did) => {
+                    let may_go_on = !self.take_up(&did);
+                    (did, may_go_on)
+                }
+            };
+            if may_go_on {
+                self.go_on(did);
+            }
+        }
+    }
+
+    /// Whether another repository may be fetched, or wait for that.
+    fn may_fetch_another(&self) -> bool {
+        let fetching = self.tools.settings.repair.0.as_ref();
+        fetching.is_some_and(|fetching| self.fetching < fetching.at_once + fetching.waiting)
     }
 
     /// A repository was fetched, or could not be.
@@ -188,7 +239,7 @@ impl Core {
 
     fn resynced(&mut self, did: &Did, trigger: Trigger, fetched: Fetched) {
         self.stats.repairs += 1;
-        let Fetched { repository, signer } = fetched;
+        let Fetched { repository, signer, place } = fetched;
         let seq = match &trigger {
             Trigger::Event { raw, .. } => raw.seq,
             Trigger::LeftOver(repair) => repair.seq,
@@ -203,10 +254,11 @@ impl Core {
             known
         };
         let message = Verified::Resynced(Box::new(Resynced { repository: Arc::new(repository), known }));
-        self.ready.push_back(match trigger {
+        let output = match trigger {
             Trigger::Event { raw, .. } => output(*raw, |_| message),
             Trigger::LeftOver(_) => owed(message, seq),
-        });
+        };
+        self.ready.push_back(Output { place: Some(place), ..output });
     }
 
     /// Reads what an earlier run has left.
@@ -287,19 +339,27 @@ impl Core {
         self.failed.get_or_insert_with(|| VerifiedStreamError::States { did: did.clone(), source });
     }
 
-    /// Goes on with what an earlier run has left of an account. Returns whether its repository is being fetched.
+    /// Goes on with what an earlier run has left of an account. Returns whether its repository is being fetched, or waits for
+    /// that.
     pub(super) fn take_up(&mut self, did: &Did) -> bool {
         let repair = self.accounts().entry(did).left_over().cloned().map(Box::new);
         let Some(repair) = repair else { return false };
+        let start = self.may_fetch(did);
+        if matches!(start, Err(RepairError::Busy)) {
+            self.wait_to_fetch(did, Waiting::LeftOver(did.clone()));
+            return true;
+        }
         tracing::debug!(%did, seq = repair.seq, "the repair of an earlier run goes on");
         self.accounts().with(did, |account| account.owes(None));
-        match self.may_fetch(did) {
+        self.recall(did, &repair);
+        match start {
             Ok(Some(start)) => {
                 let head = self.accounts().entry(did).head().map(|head| head.rev.clone());
                 let rev = head.max(Some(repair.commit.rev().clone()));
                 let wanted = Wanted {
                     rev: rev.unwrap_or_else(|| repair.commit.rev().clone()),
                     claimed: repair.claimed.clone(),
+                    waits: true,
                 };
                 self.begin_fetch(did.clone(), Trigger::LeftOver(repair), wanted, start);
                 return true;
@@ -308,6 +368,20 @@ impl Core {
             Err(problem) => self.tell_left_over(did, repair, Some(problem)),
         }
         false
+    }
+
+    /// What an earlier run has noted of an account comes after its repository, as if it came now.
+    fn recall(&mut self, did: &Did, repair: &PendingRepair) {
+        for (seq, message) in repair.told(did).into_iter().rev() {
+            let Some(busy) = self.busy.get_mut(did) else { return };
+            let time = message.time().and_then(|time| time.to_system_time());
+            let acknowledgement = Acknowledgement::none();
+            let raw = Raw { message, seq: Some(seq), time, acknowledgement, is_owed: true };
+            self.inside += 1;
+            self.bytes += raw.size();
+            busy.queue.push_front(raw);
+            self.accounts().with(did, |account| account.owes(None));
+        }
     }
 
     /// Gives the gap that an earlier run has left.
@@ -331,5 +405,5 @@ impl Core {
 
 /// An output without an event.
 fn owed(message: Verified, seq: Option<i64>) -> Output {
-    Output { message, seq, time: None, acknowledgement: Acknowledgement::none(), is_owed: true }
+    Output { message, seq, time: None, acknowledgement: Acknowledgement::none(), is_owed: true, place: None }
 }

@@ -10,6 +10,7 @@ mod keys;
 mod lies;
 mod repairs;
 mod restarts;
+mod saving;
 mod unrepaired;
 mod wire;
 mod world;

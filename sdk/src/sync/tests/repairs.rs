@@ -1,6 +1,6 @@
 //! Gaps, and how they are repaired.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{super::*, world::*};
 use crate::{repo::RepoError, sync::Repair, types::Cid};
@@ -304,4 +304,85 @@ async fn repositories_of_one_domain_do_not_take_all_places() {
         while poll_once(&mut stream).await.is_some() {}
     }
     assert_eq!(net.fetched.lock().unwrap().iter().filter(|did| **did == alice.did).count(), 1);
+}
+
+/// So many accounts with gaps, at PDSs of as many domains, whose repositories have to wait.
+async fn many_gaps(net: &Arc<Net>, stream: &mut Stream, accounts: usize) {
+    hold(net);
+    for number in 0..accounts {
+        let mut writer = Writer::of(plc(number));
+        net.host(&writer);
+        let pds = format!("https://pds.host{number}.example");
+        net.accounts.lock().unwrap().get_mut(&writer.did).unwrap().pds = pds.clone();
+        stream.send(commit(&writer.write(1)));
+        assert_eq!(name(&stream.next().await.unwrap().message), "commit");
+        writer.write(1);
+        stream.send(commit(&writer.write(1)));
+        net.host(&writer);
+        net.accounts.lock().unwrap().get_mut(&writer.did).unwrap().pds = pds;
+    }
+    while stream.core.stats().fetching < accounts {
+        assert!(poll_once(stream).await.is_none());
+    }
+}
+
+/// Each takes up to 16 MiB of memory, or a file.
+#[tokio::test]
+async fn no_more_repositories_are_there_than_may_be_fetched_at_once_until_the_consumer_takes_them() {
+    let (net, accounts, at_once) = (Net::new(), 50, 4);
+    let mut stream = Stream::with(&net, |verifier| verifier.repair(Repair::fetch().at_once(at_once)));
+    many_gaps(&net, &mut stream, accounts).await;
+    net.fetch.add_permits(1 << 20);
+    let mut taken = Vec::new();
+    loop {
+        // The consumer is busy with something else.
+        tokio::time::sleep(Duration::from_millis(if taken.is_empty() { 300 } else { 5 })).await;
+        let open = count(&net.fetches) - taken.len();
+        assert!(open <= at_once, "{open} after {}", taken.len());
+        // It keeps what it has got, and asks for the next one.
+        let Some(output) = stream.next().await else { break };
+        assert_eq!(name(&output.message), "resynced");
+        taken.push(output);
+    }
+    assert_eq!((taken.len(), stream.core.stats().gaps), (accounts, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn repositories_wait_for_a_consumer_that_takes_its_time() {
+    let (net, accounts) = (Net::new(), 10);
+    let mut stream = Stream::with(&net, |verifier| verifier.repair(Repair::fetch().at_once(2)));
+    many_gaps(&net, &mut stream, accounts).await;
+    net.fetch.add_permits(1 << 20);
+    for _ in 0..accounts {
+        tokio::time::sleep(limits::REPAIR_WAIT / 2).await;
+        let output = stream.next().await.unwrap();
+        assert_eq!(name(&output.message), "resynced", "{:?}", output.message);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_unknown_repository_is_fetched_although_the_stream_has_to_wait_for_that() {
+    let (net, accounts) = (Net::new(), 6);
+    let repair = Repair::fetch().at_once(1).waiting(1);
+    let mut stream = Stream::with(&net, |verifier| verifier.repair(repair).fetch_unknown());
+    hold(&net);
+    for number in 0..accounts {
+        let mut writer = Writer::of(plc(number));
+        writer.write(1);
+        stream.send(commit(&writer.write(1)));
+        net.host(&writer);
+    }
+    let has_room = async |stream: &mut Stream| {
+        std::future::poll_fn(|cx| Poll::Ready(stream.core.poll_room(cx).is_ready())).await
+    };
+    while stream.core.waiting.len() < accounts - 2 {
+        assert!(poll_once(&mut stream).await.is_none());
+    }
+    assert_eq!((stream.core.stats().fetching, has_room(&mut stream).await), (2, false));
+    // The second one does not give up because the first one takes long.
+    tokio::time::sleep(limits::REPAIR_WAIT + Duration::from_secs(1)).await;
+    net.fetch.add_permits(1 << 20);
+    assert_eq!(names(&stream.outputs().await), ["resynced"; 6]);
+    assert!(has_room(&mut stream).await);
+    assert_eq!((stream.core.stats().waiting, stream.core.bytes), (0, 0));
 }

@@ -98,6 +98,40 @@ async fn positions_of_another_server_say_nothing() {
     assert_eq!(name(&after.one(commit(&alice.write(1))).await), "commit");
 }
 
+/// A server that counts anew, which each run may see first.
+#[tokio::test]
+async fn positions_of_an_earlier_life_of_the_cursor_say_nothing() {
+    let (net, mut alice, mut bob) = (Net::new(), Writer::new("alice"), Writer::new("bob"));
+    net.host(&alice);
+    net.host(&bob);
+    let states = Arc::new(MemoryStates::new());
+    let of_life = |life| {
+        let network: Arc<dyn crate::sync::network::Network> = Arc::<Net>::clone(&net);
+        let verifier = Verifier::over(network).states(Arc::clone(&states)).build();
+        Stream::of_life(verifier, "https://relay.example.com", life)
+    };
+    let mut before = of_life(7);
+    before.seq = 1_000_000;
+    let both = [alice.write(1), bob.write(1)];
+    for (signed, did) in both.iter().zip([&alice.did, &bob.did]) {
+        before.one(commit(signed)).await;
+        before.one(status(did, false)).await;
+    }
+    before.core.stop().await.unwrap();
+
+    for (writer, signed) in [&mut alice, &mut bob].into_iter().zip(&both) {
+        // Each in a process of its own, of which the second one finds the cursor of the first one.
+        let mut after = of_life(8);
+        assert!(after.give(commit(signed)).await.is_empty(), "it is old, and does not come again");
+        // What the host has said of the account counts until it says something else.
+        let new = writer.write(1);
+        assert!(matches!(refusal(after.one(commit(&new)).await), Refusal::Inactive { .. }));
+        after.one(status(&writer.did, true)).await;
+        assert_eq!(name(&after.one(commit(&new)).await), "commit");
+        after.core.stop().await.unwrap();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn states_that_cannot_be_read_end_the_stream() {
     struct Broken;

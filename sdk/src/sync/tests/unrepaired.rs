@@ -403,3 +403,176 @@ async fn accounts_that_are_only_listed_are_looked_at_and_left_alone() {
 }
 
 const LISTED: usize = 100;
+
+/// The places are taken by others, and events of the account come before it has its turn.
+#[tokio::test(start_paused = true)]
+async fn repairs_that_were_left_wait_for_their_turn_also_if_events_of_their_accounts_come() {
+    let net = Net::new();
+    net.fetch.forget_permits(1 << 20);
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let mut stream = Gapped::again(&net, &store, Repair::fetch());
+    let mut writers: Vec<_> = (0..5).map(|number| Writer::of(plc(number))).collect();
+    for writer in &mut writers {
+        net.host(writer);
+        stream.send(commit(&writer.write(1)));
+        stream.stream.next().await.unwrap().acknowledgement.ack();
+        writer.write(1);
+        stream.send(commit(&writer.write(1)));
+        net.host(writer);
+    }
+    while stream.stream.core.stats().fetching < 5 {
+        run(&mut stream.stream).await;
+    }
+    stream.stream.core.saver().save().await.unwrap();
+    let store = left(&store).await;
+    drop(stream);
+    let mut stream = Gapped::again(&net, &store, Repair::fetch().at_once(1).waiting(0));
+    stream.stream.seq = 100;
+    for writer in &mut writers {
+        stream.send(commit(&writer.write(1)));
+        net.host(writer);
+    }
+    while stream.stream.core.waiting.len() < 4 {
+        run(&mut stream.stream).await;
+    }
+    net.fetch.add_permits(1 << 20);
+    let mut given = Vec::new();
+    while let Some(output) = stream.stream.next().await {
+        given.push(name(&output.message));
+        output.acknowledgement.ack();
+    }
+    assert_eq!(given, ["resynced"; 5]);
+    stream.stream.core.saver().save().await.unwrap();
+    assert_eq!((unrepaired(&store).await, stream.outstanding()), (0, 0));
+}
+
+#[tokio::test]
+async fn what_a_host_says_of_an_account_during_a_repair_is_given_after_it_and_holds_no_cursor() {
+    let mut gapped = Gapped::new().await;
+    let did = gapped.alice.did.clone();
+    gapped.stream.send(identity(&did));
+    gapped.stream.send(status(&did, false));
+    assert_eq!(gapped.stream.outstanding(), 0);
+    gapped.net.fetch.add_permits(1 << 20);
+    for expected in ["resynced", "identity", "account"] {
+        assert_eq!(gapped.unrepaired().await, 1);
+        let output = gapped.stream.stream.next().await.unwrap();
+        assert_eq!((name(&output.message), gapped.stream.outstanding()), (expected, 1));
+        output.acknowledgement.ack();
+    }
+    assert_eq!((gapped.unrepaired().await, gapped.stream.outstanding()), (0, 0));
+    assert_eq!((gapped.stream.stream.core.stats().waiting, gapped.stream.stream.core.bytes), (0, 0));
+}
+
+/// A take-down must not be lost.
+#[tokio::test]
+async fn what_a_host_has_said_of_an_account_during_a_repair_is_given_after_a_kill() {
+    let mut gapped = Gapped::new().await;
+    let did = gapped.alice.did.clone();
+    gapped.stream.send(status(&did, true));
+    gapped.stream.send(identity(&did));
+    gapped.stream.send(status(&did, false));
+    gapped.net.fetch.add_permits(1 << 20);
+    let (mut alice, mut stream, store) = gapped.killed(Repair::fetch()).await;
+    let saved = state(&store, &did).await;
+    assert_eq!(saved["v"], 3, "earlier versions would leave it out");
+    let mut outputs = Vec::new();
+    while let Some(output) = stream.stream.next().await {
+        outputs.push(output);
+    }
+    let found: Vec<_> = outputs.iter().map(|output| (name(&output.message), output.seq)).collect();
+    // Of two about the same, the last one counts.
+    assert_eq!(found, [("resynced", Some(2)), ("identity", Some(4)), ("account", Some(5))]);
+    let Verified::Account(told) = &outputs[2].message else { panic!() };
+    assert_eq!((told.active, told.status.as_ref().unwrap().as_str()), (false, "deactivated"));
+    for (left, output) in (1..=3).rev().zip(outputs) {
+        stream.stream.core.saver().save().await.unwrap();
+        assert_eq!((unrepaired(&store).await, stream.outstanding()), (1, left));
+        output.acknowledgement.ack();
+    }
+    stream.stream.core.saver().save().await.unwrap();
+    assert_eq!((unrepaired(&store).await, stream.outstanding()), (0, 0));
+    assert_eq!((stream.stream.core.stats().waiting, stream.stream.core.bytes), (0, 0));
+    assert_eq!(state(&store, &did).await["v"], 1);
+    let refused = refusal(stream.stream.one(commit(&alice.write(1))).await);
+    assert!(matches!(refused, Refusal::Inactive { .. }), "{refused:?}");
+}
+
+/// Whether the account is at the host of the stream is known then, or found out when the event has its turn.
+#[tokio::test]
+async fn what_the_pds_of_an_account_says_during_a_repair_holds_no_cursor() {
+    let (net, mut alice) = (Net::new(), Writer::new("alice"));
+    net.host(&alice);
+    net.fetch.forget_permits(1 << 20);
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let again = |store: &Arc<dyn Store>| {
+        let states = StoredStates::shared(Arc::clone(store));
+        Acknowledged::new(&net, |verifier| verifier.states(states).repair(Repair::fetch()).hosted_by(PDS))
+    };
+    let mut stream = again(&store);
+    stream.send(commit(&alice.write(1)));
+    stream.stream.next().await.unwrap().acknowledgement.ack();
+    alice.write(1);
+    stream.send(commit(&alice.write(1)));
+    stream.send(identity(&alice.did));
+    stream.send(status(&alice.did, false));
+    net.host(&alice);
+    while stream.stream.core.stats().fetching == 0 {
+        run(&mut stream.stream).await;
+    }
+    assert_eq!(stream.outstanding(), 0);
+    stream.stream.core.saver().save().await.unwrap();
+    let killed = left(&store).await;
+    net.fetch.add_permits(1 << 20);
+    for mut stream in [stream, again(&killed)] {
+        assert_eq!(names(&stream.stream.outputs().await), ["resynced", "identity", "account"]);
+    }
+}
+
+/// More than may be given since the first that is not acknowledged.
+#[tokio::test]
+async fn an_account_that_is_fetched_for_minutes_does_not_stop_the_stream_whatever_is_said_of_it() {
+    let mut world = World::new().await;
+    let signed = [(); 3].map(|()| world.alice.write(1));
+    let did = world.alice.did.clone();
+    let told = |kind: &str, seq: i64, did: &Did| {
+        let time = "2026-11-27T00:00:00.000Z";
+        message(
+            kind,
+            &serde_json::json!({"seq": seq, "did": did.as_str(), "time": time, "active": false, "status": "takendown"}),
+        )
+    };
+    let mut frames = vec![frame("#commit", 1, &signed[0]), frame("#commit", 2, &signed[2])];
+    frames.extend([told("#identity", 3, &did), told("#account", 4, &did)]);
+    frames.extend((5..=200).map(|seq| told("#identity", seq, &plc(1))));
+    world.server.then(Script::accept().frames(frames));
+    world.server.then(Script::accept());
+    world.pds.answer(GET_REPO, car(world.alice.car()).delay(Duration::from_secs(600)));
+    let most = 20;
+    let killed = {
+        let mut events = world.events_as("test", Repair::fetch(), |stream| stream.max_unacknowledged(most));
+        for _ in 0..197 {
+            next(&mut events).await.unwrap().unwrap().ack();
+        }
+        let moved = async || {
+            let _ = tokio::time::timeout(Duration::from_millis(10), events.next()).await;
+            let saved = cursor(&world.store).await;
+            saved["cursor"] == 200 && saved.get("beyond").is_none()
+        };
+        until("the cursor is beyond the repair", moved).await;
+        left(&world.store).await
+    };
+    world.store = killed;
+    world.pds.replace(GET_REPO, car(world.alice.car()));
+    let mut events = world.events_as("test", Repair::fetch(), |stream| stream.max_unacknowledged(most));
+    let mut found = Vec::new();
+    for _ in 0..3 {
+        let event = next(&mut events).await.unwrap().unwrap();
+        found.push((name(event.message()), event.seq()));
+        event.ack_saved().await.unwrap();
+    }
+    assert_eq!(found, [("resynced", Some(2)), ("identity", Some(3)), ("account", Some(4))]);
+    events.stop().await.unwrap();
+    assert_eq!(unrepaired(&world.store).await, 0);
+    assert_eq!(state(&world.store, &did).await["status"]["reason"], "takendown");
+}

@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use ::tests::{
     Answer, Stub,
-    stream_server::{Script, StreamServer, cbor, error},
+    stream_server::{Script, StreamServer, cbor, error, message},
 };
 
 use super::{super::*, world::*};
 use crate::{
     PublicClient,
+    api::com::atproto::sync::subscribe_repos::SubscribeRepos,
     identity::Resolver,
     repo::SignedCommit,
     store::{MemoryStore, Store},
-    stream::{Event, StreamError},
+    stream::{Event, StreamError, Subscribe},
     sync::{Repair, StoredStates, VerifiedEvents, VerifiedRepos, VerifiedStreamError},
     types::Data as _,
 };
@@ -67,13 +68,23 @@ impl World {
     }
 
     pub(super) fn events(&self, repair: Repair) -> VerifiedEvents<'_> {
+        self.events_as("test", repair, |stream| stream)
+    }
+
+    /// With a cursor of this name.
+    pub(super) fn events_as<'a>(
+        &'a self,
+        name: &str,
+        repair: Repair,
+        set: impl FnOnce(Subscribe<'a, SubscribeRepos>) -> Subscribe<'a, SubscribeRepos>,
+    ) -> VerifiedEvents<'a> {
         let resolver = Resolver::builder().plc_directory(self.directory.url()).allow_loopback_http(true);
         let verifier = Verifier::builder(resolver.build().unwrap())
             .states(StoredStates::shared(Arc::clone(&self.store)))
             .repair(repair)
             .build();
         let stream = self.client.com_atproto_sync().subscribe_repos();
-        stream.resume_shared("test", Arc::clone(&self.store)).verified(verifier)
+        set(stream.resume_shared(name, Arc::clone(&self.store))).verified(verifier)
     }
 }
 
@@ -192,4 +203,49 @@ async fn e10_events_of_many_accounts_are_processed_concurrently_and_acknowledged
     let state = world.store.get(&format!("repo:{}", world.alice.did)).await.unwrap().unwrap();
     let state: crate::sync::RepoState = serde_json::from_slice(&state.value).unwrap();
     assert_eq!(state.head.unwrap().rev, *signed[19].commit.rev());
+}
+
+/// A server that was restored from a backup, or set up anew at its URL.
+#[tokio::test]
+async fn e5_positions_of_an_earlier_cursor_are_not_believed_and_those_of_this_one_are() {
+    let mut world = World::new().await;
+    let signed = [(); 2].map(|()| world.alice.write(1));
+    let told = |seq: i64, active: bool| {
+        let time = "2026-11-27T00:00:00.000Z";
+        let did = world.alice.did.as_str();
+        message("#account", &serde_json::json!({"seq": seq, "did": did, "time": time, "active": active}))
+    };
+    world.server.then(
+        Script::accept()
+            .frame(frame("#commit", 1_000, &signed[0]))
+            .frame(told(1_001, false))
+            .frame(error("FutureCursor", None)),
+    );
+    let anew = [frame("#commit", 1, &signed[0]), told(2, true), frame("#commit", 3, &signed[1])];
+    world.server.then(Script::accept().frames(anew));
+    world.server.then(Script::accept().frame(frame("#commit", 3, &signed[1])));
+    let mut events = world.events(Repair::report());
+    for expected in ["commit", "account"] {
+        let event = next(&mut events).await.unwrap().unwrap();
+        assert_eq!(name(event.message()), expected);
+        event.ack();
+    }
+    let Some(Err(error)) = next(&mut events).await else { panic!() };
+    assert!(error.to_string().contains("FutureCursor"), "{error}");
+    events.stop().await.unwrap();
+
+    let mut events = world.events_as("anew", Repair::report(), |stream| stream.after(0));
+    // The first one is old, and not one that comes again.
+    let event = next(&mut events).await.unwrap().unwrap();
+    assert_eq!((name(event.message()), event.seq()), ("account", Some(2)));
+    event.ack_saved().await.unwrap();
+    let event = next(&mut events).await.unwrap().unwrap();
+    assert_eq!((name(event.message()), event.seq()), ("commit", Some(3)));
+    std::mem::forget(event.into_parts().1);
+    events.stop().await.unwrap();
+
+    // Its state is saved, and it comes again because it was not acknowledged.
+    let mut events = world.events_as("anew", Repair::report(), |stream| stream);
+    let event = next(&mut events).await.unwrap().unwrap();
+    assert_eq!((name(event.message()), event.seq()), ("commit", Some(3)));
 }

@@ -282,8 +282,13 @@ impl Stream {
     }
 
     pub(super) fn over(verifier: Verifier, server: &str) -> Self {
+        Self::of_life(verifier, server, 0)
+    }
+
+    /// One whose durable cursor has this life.
+    pub(super) fn of_life(verifier: Verifier, server: &str, life: u32) -> Self {
         let mut core = Core::new(verifier, server);
-        core.start();
+        core.start(life);
         Self { core, seq: 0, beside: None }
     }
 

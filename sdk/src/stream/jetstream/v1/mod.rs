@@ -54,7 +54,16 @@ const PATH: &str = "/subscribe";
 /// let filter = stream.live_filter();
 /// let mut events = stream.stream()?;
 /// while let Some(event) = events.next().await {
-///     if event?.message().as_commit().is_some_and(|commit| commit.is_delete()) {
+///     let event = match event {
+///         Ok(event) => event,
+///         // One message is not what its lexicon says. The stream goes on.
+///         Err(error) if !error.is_end() => {
+///             eprintln!("{error}");
+///             continue;
+///         }
+///         Err(error) => return Err(error.into()),
+///     };
+///     if event.message().as_commit().is_some_and(|commit| commit.is_delete()) {
 ///         // From now on, and after every interruption.
 ///         filter.set(Filter::new().collections(["app.bsky.feed.*"]))?;
 ///     }

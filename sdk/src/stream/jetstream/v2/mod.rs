@@ -51,7 +51,16 @@ const PATH: &str = "/xrpc/network.bsky.jetstream.subscribeEvents";
 ///     .token(env::var("JETSTREAM_TOKEN")?)
 ///     .stream()?;
 /// while let Some(event) = events.next().await {
-///     if let Some(commit) = event?.message().as_commit() {
+///     let event = match event {
+///         Ok(event) => event,
+///         // One message is not what its lexicon says. The stream goes on.
+///         Err(error) if !error.is_end() => {
+///             eprintln!("{error}");
+///             continue;
+///         }
+///         Err(error) => return Err(error.into()),
+///     };
+///     if let Some(commit) = event.message().as_commit() {
 ///         println!("{} {}", commit.operation, commit.uri());
 ///     }
 /// }

@@ -228,6 +228,8 @@ async fn e12_an_event_that_cannot_be_decoded_is_told_and_acknowledged() {
     let mut events = channel(&server).stream();
     let Err(StreamError::Undecodable(undecodable)) = next(&mut events).await.unwrap() else { panic!() };
     assert_eq!((undecodable.seq, undecodable.kind.as_str()), (Some(1), "record"));
+    // Whether the consumer asks for another one or not.
+    acknowledged(&server, 0, &[1]).await;
     let (id, event) = take(&mut events).await;
     assert!(matches!(event.message(), Message::Other(_)) && id == 2);
     drop(event);

@@ -1,0 +1,269 @@
+//! A consumer that fetches repositories after gaps is killed at random moments, and while it fetches them (E5, E10): whatever was lost
+//! in the stream, and whenever the process ends, the consumer ends up with the repositories of the PDS, and is not told of a gap. The
+//! last commit but one is always lost, so nothing but the note in the state leads to the last repair.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    env, fs,
+    fs::{File, OpenOptions},
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use atproto_sdk::{
+    PublicClient,
+    api::com::atproto::sync::get_repo,
+    identity::{HandleResolver, Resolver},
+    repo::Repository,
+    store,
+    stream::Event,
+    sync::{Repair, StoredStates, Verified, VerifiedRepos, Verifier},
+    types::Did,
+};
+use tests::{Answer, Network, PostgresServer, RedisServer, Stub};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    gap_proxy::GapProxy,
+    numbers::Numbers,
+    verified_kills::{LAST, LAST_BUT_ONE, program, write},
+};
+
+const KILLS: usize = 12;
+/// The commits of each account.
+const COMMITS: usize = 80;
+/// How many events the consumer holds before it acknowledges the first of them.
+const HELD: usize = 2;
+/// How long the PDS thinks about a repository.
+const SLOW: Duration = Duration::from_millis(120);
+/// How long a consumer lives at most before it is killed: a second repair of an account waits for some seconds.
+const LIFE: Duration = Duration::from_millis(2_000);
+/// How long the last one takes at most.
+const END: Duration = Duration::from_secs(60);
+const PDS: &str = "KILLED_REPAIRER_PDS";
+const PLC: &str = "KILLED_REPAIRER_PLC";
+const STORE: &str = "KILLED_REPAIRER_STORE";
+const LOG: &str = "KILLED_REPAIRER_LOG";
+
+/// The consumer. It writes the operations of each commit and the records of each repository to the log, and acknowledges them later.
+#[tokio::test]
+#[ignore = "started by the tests that kill it"]
+async fn consumer() {
+    let Ok(pds) = env::var(PDS) else { return };
+    let store = store::connect(&env::var(STORE).unwrap()).await.unwrap();
+    let log = OpenOptions::new().append(true).open(env::var(LOG).unwrap()).unwrap();
+    let resolver = Resolver::builder()
+        .plc_directory(env::var(PLC).unwrap())
+        .handle_resolver(HandleResolver::Xrpc(pds.clone()))
+        .allow_loopback_http(true)
+        .build()
+        .unwrap();
+    let verifier = Verifier::builder(resolver)
+        .states(StoredStates::shared(store.clone()))
+        .repair(Repair::fetch())
+        .fetch_unknown()
+        .hosted_by(&pds)
+        .build();
+    let client = PublicClient::new(&pds).unwrap();
+    let mut events = client
+        .com_atproto_sync()
+        .subscribe_repos()
+        .after(0)
+        .resume_shared("indexer", store)
+        .save_every(Duration::from_millis(7))
+        .explicit_acknowledgements()
+        .verified(verifier);
+    let mut held: VecDeque<Event<VerifiedRepos>> = VecDeque::new();
+    loop {
+        let event = events.next().await.unwrap().unwrap();
+        write(&log, &line(event.message()));
+        held.push_back(event);
+        if held.len() > HELD {
+            held.pop_front().unwrap().ack();
+        }
+    }
+}
+
+/// What is in the log of an event: its account, its revision and the one before, and what it says of records.
+fn line(event: &Verified) -> String {
+    match event {
+        Verified::Commit(commit) => {
+            let operations = commit.operations().iter().map(|operation| match operation.cid() {
+                Some(cid) => format!(" {}={cid}", operation.path()),
+                None => format!(" {}=", operation.path()),
+            });
+            let since = commit.since().map_or("none", |since| since.as_str());
+            format!("commit {} {} {since}{}", commit.did(), commit.rev(), operations.collect::<String>())
+        }
+        Verified::Resynced(resynced) => {
+            let records = records(resynced.repository());
+            let records = records.iter().map(|(path, cid)| format!(" {path}={cid}"));
+            let rev = resynced.repository().rev();
+            format!("resynced {} {rev} all{}", resynced.did(), records.collect::<String>())
+        }
+        Verified::Identity(_) | Verified::Account(_) => "other".to_owned(),
+        other => format!("wrong {other:?}").replace('\n', " "),
+    }
+}
+
+fn records(repository: &Repository) -> BTreeMap<String, String> {
+    let entries = repository.entries().map(|entry| entry.unwrap());
+    entries.map(|entry| (format!("{}/{}", entry.collection, entry.rkey), entry.cid.to_string())).collect()
+}
+
+/// A repository as the consumer has it.
+#[derive(Default)]
+struct Indexed {
+    rev: String,
+    records: BTreeMap<String, String>,
+    repairs: usize,
+}
+
+/// Does what the log says, as a consumer does that gets some of it again.
+fn index(log: &str) -> BTreeMap<Did, Indexed> {
+    let mut all: BTreeMap<Did, Indexed> = BTreeMap::new();
+    // The last line can be missing in part.
+    let complete = log.rfind('\n').map_or("", |end| &log[..end]);
+    for line in complete.lines().filter(|line| *line != "other") {
+        let words: Vec<_> = line.split(' ').collect();
+        let [kind @ ("commit" | "resynced"), did, rev, since, changes @ ..] = words.as_slice() else {
+            panic!("{line}")
+        };
+        let indexed = all.entry(Did::new(*did).unwrap()).or_default();
+        if *kind == "resynced" {
+            assert!(*rev >= indexed.rev.as_str(), "{line}: it is older than {}", indexed.rev);
+            indexed.repairs += 1;
+            indexed.records.clear();
+        } else if *rev <= indexed.rev.as_str() {
+            // It comes again.
+            continue;
+        } else {
+            let known = if indexed.rev.is_empty() { "none" } else { &indexed.rev };
+            assert_eq!(*since, known, "{line}: something was lost");
+        }
+        (*rev).clone_into(&mut indexed.rev);
+        for change in changes {
+            match change.split_once('=').unwrap() {
+                (path, "") => drop(indexed.records.remove(path).unwrap()),
+                (path, cid) => drop(indexed.records.insert(path.to_owned(), cid.to_owned())),
+            }
+        }
+    }
+    all
+}
+
+fn is_complete(log: &str) -> bool {
+    let indexed = index(log);
+    indexed.len() == 2 && indexed.values().all(|indexed| indexed.records.contains_key(LAST))
+}
+
+fn consumer_at(proxy: &GapProxy, directory: &Stub, store: &str, log: &Path) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command
+        .args(["--ignored", "--exact", "repair_kills::consumer"])
+        .env(PDS, proxy.url())
+        .env(PLC, directory.url())
+        .env(STORE, store)
+        .env(LOG, log)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+async fn a_killed_consumer_ends_up_with_the_repositories(store: &str, seed: u64) {
+    let network = Network::start(&|_| {}).await.unwrap();
+    let proxy = GapProxy::before(network.pds(), SLOW, LAST_BUT_ONE, LAST).await;
+    let directory = Stub::start().await.unwrap();
+    let mut writing: Vec<JoinHandle<()>> = Vec::new();
+    for (number, name) in ["alice", "bob"].into_iter().enumerate() {
+        let account = network.account(name).await.unwrap();
+        // The directory says that the PDS is where the proxy is.
+        let document = reqwest::get(format!("{}/{}", network.plc(), account.did)).await.unwrap();
+        let document = document.text().await.unwrap();
+        assert!(document.contains(network.pds()), "{document}");
+        let document = document.replace(network.pds(), &proxy.url());
+        directory.answer(&format!("/{}", account.did), Answer::json(document));
+        let writes = program(network.pds().to_owned(), account, seed + number as u64, COMMITS);
+        writing.push(tokio::spawn(writes));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    File::create(&log).unwrap();
+    let read = || fs::read_to_string(&log).unwrap();
+    let store = store.replace("{folder}", folder.path().to_str().unwrap());
+    let (mut numbers, mut kills, mut in_repairs) = (Numbers(seed), 0, 0);
+    loop {
+        if kills == KILLS / 2 {
+            // From now on, nothing new comes.
+            for task in writing.drain(..) {
+                task.await.unwrap();
+            }
+        }
+        let mut child = consumer_at(&proxy, &directory, &store, &log).spawn().unwrap();
+        let (begun, spawned) = (fs::metadata(&log).unwrap().len(), Instant::now());
+        let (enough, waits_for_repair) = (begun + 1 + numbers.below(2_000), numbers.below(3) > 0);
+        while child.try_wait().unwrap().is_none() {
+            let is_there = if kills >= KILLS {
+                is_complete(&read())
+            } else if waits_for_repair {
+                proxy.fetching() > 0
+            } else {
+                fs::metadata(&log).unwrap().len() >= enough
+            };
+            if is_there || (kills < KILLS && spawned.elapsed() > LIFE) {
+                break;
+            }
+            assert!(spawned.elapsed() < END, "what was lost does not come: {:?}", index(&read()).keys());
+            sleep(Duration::from_millis(1)).await;
+        }
+        // Before, while and after the repository comes.
+        let longest = if waits_for_repair { SLOW.as_micros() as u64 * 3 / 2 } else { 10_000 };
+        sleep(Duration::from_micros(numbers.below(longest))).await;
+        in_repairs += usize::from(proxy.fetching() > 0);
+        child.kill().unwrap();
+        let output = tokio::task::spawn_blocking(move || child.wait_with_output()).await.unwrap().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code().is_none(), "a consumer failed: {stderr}");
+        kills += 1;
+        if kills > KILLS && is_complete(&read()) {
+            break;
+        }
+    }
+    assert!(in_repairs > 0 && proxy.left_out() > 0, "{in_repairs} {}", proxy.left_out());
+    for (did, indexed) in index(&read()) {
+        let client = PublicClient::new(network.pds()).unwrap();
+        let file = client.com_atproto_sync().get_repo(get_repo::Params::new(did.clone())).await.unwrap();
+        let repository = Repository::open_bytes(file.bytes(64 << 20).await.unwrap().to_vec()).unwrap();
+        assert_eq!(
+            (indexed.rev.as_str(), &indexed.records),
+            (repository.rev().as_str(), &records(&repository))
+        );
+        assert!(indexed.repairs > 0, "{did}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e10_a_consumer_with_a_file_is_killed_while_it_fetches_repositories() {
+    a_killed_consumer_ends_up_with_the_repositories("file:{folder}/states.json", 0x5eed_0021).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e10_a_consumer_with_sqlite_is_killed_while_it_fetches_repositories() {
+    a_killed_consumer_ends_up_with_the_repositories("sqlite:{folder}/states.db", 0x5eed_0022).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e10_a_consumer_with_postgresql_is_killed_while_it_fetches_repositories() {
+    let database = PostgresServer::start().unwrap();
+    a_killed_consumer_ends_up_with_the_repositories(&database.url(), 0x5eed_0023).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e10_a_consumer_with_redis_is_killed_while_it_fetches_repositories() {
+    let database = RedisServer::start().unwrap();
+    a_killed_consumer_ends_up_with_the_repositories(&database.url(), 0x5eed_0024).await;
+}
