@@ -44,6 +44,8 @@
 //! that a server has lost are absent, and their users must sign in again.
 
 #[cfg(test)]
+mod clock_tests;
+#[cfg(test)]
 mod conformance;
 mod connect;
 #[cfg(feature = "encryption")]
