@@ -157,7 +157,7 @@ impl Watch {
     }
 
     /// What to write to the store, if it differs from what `doubt` says by so much.
-    pub(super) fn to_record(&mut self, doubt: &Doubt, least: Duration) -> Option<Duration> {
+    pub(super) fn unrecorded(&mut self, doubt: &Doubt, least: Duration) -> Option<Duration> {
         let length = self.length();
         let (more, less) = (length.saturating_sub(doubt.watched()), doubt.watched().saturating_sub(length));
         if less.is_zero() {
@@ -203,9 +203,9 @@ mod tests {
             let mut doubt = Doubt::now(&ProcessId::generate(), false);
             doubt.since += wrong;
             let mut first = Watch::begin(&doubt, false);
-            assert_eq!((first.length(), first.to_record(&doubt, SECOND)), (Duration::ZERO, None));
+            assert_eq!((first.length(), first.unrecorded(&doubt, SECOND)), (Duration::ZERO, None));
             watch(&mut first, 3).await;
-            let recorded = first.to_record(&doubt, SECOND).unwrap();
+            let recorded = first.unrecorded(&doubt, SECOND).unwrap();
             assert_eq!(recorded, SECOND * 3);
             // The next process goes on from there, an hour later.
             let doubt = doubt.after_watching(recorded);
@@ -220,8 +220,8 @@ mod tests {
             watch(&mut next, 1).await;
             assert_eq!(next.length(), SECOND * 6);
             // Another one has written as much meanwhile, or more.
-            assert_eq!(next.to_record(&doubt.clone().after_watching(SECOND * 6), SECOND), None);
-            assert_eq!(next.to_record(&doubt.after_watching(SECOND * 8), SECOND), None);
+            assert_eq!(next.unrecorded(&doubt.clone().after_watching(SECOND * 6), SECOND), None);
+            assert_eq!(next.unrecorded(&doubt.after_watching(SECOND * 8), SECOND), None);
         }
     }
 
@@ -237,10 +237,10 @@ mod tests {
             watch(&mut begun, 2).await;
             assert_eq!(begun.length(), SECOND * 2);
             // Others hear of it.
-            assert_eq!(begun.to_record(&doubt, SECOND), Some(SECOND * 2));
+            assert_eq!(begun.unrecorded(&doubt, SECOND), Some(SECOND * 2));
             let corrected = doubt.clone().after_watching(SECOND * 2);
-            assert_eq!(begun.to_record(&corrected, SECOND), None);
-            assert_eq!(begun.to_record(&doubt, SECOND), None, "once");
+            assert_eq!(begun.unrecorded(&corrected, SECOND), None);
+            assert_eq!(begun.unrecorded(&doubt, SECOND), None, "once");
         }
     }
 

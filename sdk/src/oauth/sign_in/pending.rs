@@ -180,12 +180,12 @@ mod tests {
             verifier: "verifier".into(),
             dpop_key: "{}".into(),
         };
-        let pendings = PendingSignIns(Arc::new(Hanging));
+        let sign_ins = PendingSignIns(Arc::new(Hanging));
         let state = "s".repeat(STATE_LEN);
         let limit = limits::STORE_OPERATION * 2;
-        let put = tokio::time::timeout(limit, pendings.put(&state, &pending)).await.unwrap();
+        let put = tokio::time::timeout(limit, sign_ins.put(&state, &pending)).await.unwrap();
         assert!(matches!(put, Err(PendingError::Store(StoreError::Timeout { .. }))), "{put:?}");
-        let taken = tokio::time::timeout(limit, pendings.take(&state)).await.unwrap();
+        let taken = tokio::time::timeout(limit, sign_ins.take(&state)).await.unwrap();
         assert!(matches!(taken, Err(PendingError::Store(StoreError::Timeout { .. }))));
     }
 }

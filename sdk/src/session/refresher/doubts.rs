@@ -95,7 +95,7 @@ impl<C: SessionContext> Refresher<'_, C> {
                 Some(same) => same,
             };
             watch.look(sent, limits::DOUBT_GAP);
-            if let Some(watched) = watch.to_record(&doubt, pace.doubt_poll / 2) {
+            if let Some(watched) = watch.unrecorded(&doubt, pace.doubt_poll / 2) {
                 match self.record_doubt(&stored, Some(doubt.after_watching(watched))).await {
                     // If somebody else has written, that is read next.
                     Err(error) if error.is_conflict() => continue,

@@ -373,16 +373,14 @@ async fn a_server_that_does_not_answer_is_left_after_the_time_limit() {
 /// Clients of the SDK have `app_bsky_feed` themselves, with the methods of the SDK's own documents.
 #[tokio::test]
 async fn methods_of_a_group_that_the_sdk_has_are_beside_its_own() {
-    let post = json!({"$type": "app.bsky.feed.post", "text": "hi", "createdAt": "2026-01-02T03:04:05Z"});
     let stub = Stub::answering(vec![
-        json_answer("200 OK", json!({"post": post})),
+        json_answer("200 OK", json!({"name": "thing"})),
         json_answer("200 OK", json!({"feed": []})),
     ])
     .await;
     let params = get_new_thing::Params::new(at_uri!("at://did:web:a.test/app.bsky.feed.post/3jzfcijpj2z2a"));
     let output = stub.client.app_bsky_feed_own().get_new_thing(params).await.unwrap();
-    let post: &atproto_sdk::api::app::bsky::feed::post::Post = &output.post;
-    assert_eq!(post.text, "hi");
+    assert_eq!(output.name, "thing");
     assert!(
         stub.request(0).starts_with("GET /xrpc/app.bsky.feed.getNewThing?of=at%3A%2F%2F"),
         "{}",

@@ -44,22 +44,22 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    pub post: ::atproto_sdk::api::app::bsky::feed::post::Post,
+    pub name: String,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
 ::atproto_sdk::__v1::object! {
     Output, "app.bsky.feed.getNewThing", record: false, {
-        0 post: "post" required,
+        0 name: "name" required,
     }
 }
 
 impl Output {
-    /// Creates `Output` with its required field, [`post`](field@Self::post).
-    pub fn new(post: ::atproto_sdk::api::app::bsky::feed::post::Post) -> Self {
+    /// Creates `Output` with its required field, [`name`](field@Self::name).
+    pub fn new(name: impl Into<String>) -> Self {
         Self {
-            post,
+            name: name.into(),
             extra: types::Extra::default(),
         }
     }
