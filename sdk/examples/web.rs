@@ -15,12 +15,13 @@ use atproto_sdk::{
     oauth::{ClientMetadata, OAuth, OAuthClient},
     records::Entry,
     scopes,
-    store::{SealingKey, SealingKeys},
+    store::{FileStore, SealingKey, SealingKeys},
     types::{Datetime, Did, Expected, RecordKey},
 };
 use axum::{
     Router,
     extract::{FromRef, State},
+    http::request::Parts,
     response::{IntoResponse, Redirect},
     routing::{get, post},
 };
@@ -85,7 +86,11 @@ async fn home(
     accounts: Accounts,
     State(site): State<Site>,
 ) -> Result<Markup, HandlerError> {
-    let Some(client) = user else { return Ok(page("Notes", None, &login_form(&LoginForm::default()))) };
+    let Some(client) = user else {
+        // The session of the active account may have ended while others are signed in.
+        let menu = if accounts.iter().next().is_some() { Some(menu(&site, &accounts).await) } else { None };
+        return Ok(page("Notes", menu.as_ref(), &login_form(&LoginForm::default())));
+    };
     let profile = client.records::<Profile>().get(&RecordKey::new("self")?).await;
     let profile = match profile {
         Ok(entry) => Some(entry.value),
@@ -94,11 +99,17 @@ async fn home(
         Err(error) => return Err(error.into()),
     };
     let listed: Vec<_> = client.records::<Post>().list().take(30).try_collect().await?;
-    Ok(page("Notes", Some(&menu(&site, &accounts).await), &notes(profile.as_ref(), &listed)))
+    Ok(page("Notes", Some(&menu(&site, &accounts).await), &notes(client.did(), profile.as_ref(), &listed)))
+}
+
+/// The client of the account that a form was shown for: another one may have become active in another tab.
+async fn sender(site: &Site, parts: &Parts, body: &str) -> Result<OAuthClient, HandlerError> {
+    Ok(site.web.client_for(parts, &Did::new(field(body, "did"))?).await?)
 }
 
 /// Creates a post from a form, and redirects to the list.
-async fn write(client: OAuthClient, body: String) -> Result<Redirect, HandlerError> {
+async fn write(State(site): State<Site>, parts: Parts, body: String) -> Result<Redirect, HandlerError> {
+    let client = sender(&site, &parts, &body).await?;
     let text = field(&body, "text");
     if text.trim().is_empty() {
         return Err(HandlerError::invalid_input("Write something first."));
@@ -107,7 +118,8 @@ async fn write(client: OAuthClient, body: String) -> Result<Redirect, HandlerErr
     Ok(Redirect::to("/"))
 }
 
-async fn delete(client: OAuthClient, body: String) -> Result<Redirect, HandlerError> {
+async fn delete(State(site): State<Site>, parts: Parts, body: String) -> Result<Redirect, HandlerError> {
+    let client = sender(&site, &parts, &body).await?;
     client.records::<Post>().delete(&RecordKey::new(field(&body, "rkey"))?, Expected::Any).await?;
     Ok(Redirect::to("/"))
 }
@@ -178,13 +190,14 @@ fn login_form(form: &LoginForm<'_>) -> Markup {
     }
 }
 
-fn notes(profile: Option<&Profile>, listed: &[Entry<Post>]) -> Markup {
+fn notes(did: &Did, profile: Option<&Profile>, listed: &[Entry<Post>]) -> Markup {
     html! {
         @if let Some(profile) = profile {
             @if let Some(name) = &profile.display_name { h2 { (name) } }
             @if let Some(text) = &profile.description { p { (text) } }
         }
         form method="post" action="/posts" {
+            input type="hidden" name="did" value=(did);
             textarea name="text" placeholder="What's up?" maxlength="300" required {}
             div.row { button.main { "Write" } }
         }
@@ -192,6 +205,7 @@ fn notes(profile: Option<&Profile>, listed: &[Entry<Post>]) -> Markup {
             article {
                 p { (entry.value.text) }
                 form.row method="post" action="/delete" {
+                    input type="hidden" name="did" value=(did);
                     small { (entry.value.created_at) }
                     button name="rkey" value=(entry.uri.rkey().unwrap_or_default()) { "Delete" }
                 }
@@ -222,6 +236,13 @@ fn failed_page(failed: &HandlerErrorPage<'_>) -> Markup {
                 input type="hidden" name="scope" value=(consent.scope);
                 input type="hidden" name="return_to" value=(failed.return_to.unwrap_or("/"));
                 button.main { "Allow it at your server" }
+            }
+        }
+        @if let Some(did) = failed.sign_in_again {
+            form method="post" action="/login" {
+                input type="hidden" name="identifier" value=(did);
+                input type="hidden" name="return_to" value=(failed.return_to.unwrap_or("/"));
+                button.main { "Sign in again" }
             }
         }
         p { a href=(failed.return_to.unwrap_or("/")) { "Back" } }
@@ -262,7 +283,7 @@ async fn run(real: bool) -> Result<(), Report> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).await?;
     let network;
     let oauth = if real {
-        OAuth::builder(metadata(PORT)).build()?
+        OAuth::builder(metadata(PORT)).store(FileStore::open("sessions.json")?).build()?
     } else {
         println!("Starting a network on this machine.");
         network = Network::start(&|step| println!("  {step}")).await?;
@@ -272,8 +293,12 @@ async fn run(real: bool) -> Result<(), Report> {
         }
         local_oauth(&network, PORT)?
     };
-    // A real app reads its keys from its configuration, so that users remain signed in after a restart.
-    let keys = SealingKeys::new([SealingKey::generate()?])?;
+    // With the keys of the cookies and a store that lasts, users remain signed in after a restart. The accounts of a network on
+    // this machine do not outlive it, so their sessions are in memory only.
+    let keys = match std::env::var_os("COOKIE_KEYS") {
+        Some(_) => SealingKeys::from_env("COOKIE_KEYS")?,
+        None => SealingKeys::new([SealingKey::generate()?])?,
+    };
     println!("Open http://127.0.0.1:{PORT}");
     axum::serve(listener, site(oauth, keys)?).await?;
     Ok(())

@@ -103,6 +103,7 @@
 //! | [`TryLater`](xrpc::ErrorKind::TryLater) | network, overload, or a store that failed: the same call may succeed later |
 //! | [`InvalidInput`](xrpc::ErrorKind::InvalidInput) | change the call |
 //! | [`BadAnswer`](xrpc::ErrorKind::BadAnswer) | the server broke the protocol: report it |
+//! | [`Internal`](xrpc::ErrorKind::Internal) | the app cannot use the stored session: mend its store or its keys, or ask the user to sign in again |
 //!
 //! By then, queries have already been retried where that is safe. Errors never contain tokens, keys or passwords.
 //!
@@ -201,7 +202,8 @@
 //   repo                                      repositories: trees, commits, proofs
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
-//   clock, random, limits, report, html, server_text, sha256, jwt_key, verifying_key, http_client, name_lookup
+//   clock, random, limits, report, html, server_text, sha256, jwt_key, verifying_key, http_client, name_lookup,
+//   domains                                   shares of what strangers can take
 // The data of the benchmarks, which tests use too, names the crate from outside.
 #[cfg(test)]
 extern crate self as atproto_sdk;
@@ -219,6 +221,8 @@ pub mod bsky;
 #[cfg(feature = "client")]
 mod clients;
 mod clock;
+#[cfg(feature = "client")]
+mod domains;
 #[cfg(feature = "client")]
 mod html;
 #[cfg(feature = "client")]

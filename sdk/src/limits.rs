@@ -207,6 +207,10 @@ pub(crate) const REPAIR_FORGOTTEN: Duration = seconds(3600);
 
 /// For fetching a document from an untrusted host, including redirects and the body.
 pub(crate) const FETCH: Duration = seconds(15);
+/// How long a connection to an untrusted host stays open for the next document: a sign-in asks a server several times.
+pub(crate) const FETCH_IDLE: Duration = seconds(5);
+/// The same for the servers of accounts that have signed in, which anybody can have as well.
+pub(crate) const SESSION_IDLE: Duration = seconds(30);
 /// For looking up the addresses of a host, including the wait for a thread.
 pub(crate) const ADDRESS_LOOKUP: Duration = seconds(8);
 /// When a thread for address lookups ends that has nothing to do.
@@ -263,7 +267,7 @@ pub(crate) const SESSION_RECHECK: Duration = seconds(1);
 /// How long before its expiry a token is refreshed, or a tenth of its lifetime if that is less.
 pub(crate) const REFRESH_MARGIN: Duration = seconds(60);
 /// How long a call waits for a refresh. Its own limit is usually shorter.
-pub(crate) const REFRESH_WAIT: Duration = seconds(750);
+pub(crate) const REFRESH_WAIT: Duration = seconds(1200);
 /// How long a call whose token has not expired waits for a refresh.
 pub(crate) const REFRESH_PATIENCE: Duration = seconds(10);
 /// How long calls use a token that has not expired after a failed refresh.
@@ -286,11 +290,11 @@ pub(crate) const CONCURRENT_WRITE: Duration = millis(300);
 pub(crate) const STORE_AGAIN: Duration = seconds(1);
 /// The longest pause between attempts to remove a session that has ended, which doubles from that one.
 pub(crate) const LONGEST_REMOVAL_PAUSE: Duration = seconds(300);
-/// How long other processes wait for tokens that may be unsaved, counted from when the store answers them.
+/// How long other processes wait for tokens that may be unsaved, all together, counted from when the store answers them.
 pub(crate) const DOUBT_GRACE: Duration = seconds(35);
-/// How often they read the store in the meantime.
+/// How often they read the store in the meantime, and write how long they have waited.
 pub(crate) const DOUBT_POLL: Duration = seconds(1);
-/// If they have not read the store for this long, it may not have been available, and the count begins again.
+/// If they have not read the store for this long, that time does not count.
 pub(crate) const DOUBT_GAP: Duration = seconds(5);
 
 // Signing in again with a password.
@@ -319,8 +323,10 @@ pub(crate) const LEASE_MARGIN: Duration = seconds(1);
 pub(crate) const LEASE_RENEWAL: Duration = seconds(8);
 /// The wait before the next attempt, if renewing it failed.
 pub(crate) const LEASE_RENEWAL_AGAIN: Duration = seconds(1);
-/// The wait between two attempts to acquire such a lock, without jitter of up to a half.
+/// The wait between the first attempts to acquire such a lock, without jitter of up to a half.
 pub(crate) const LEASE_TRY: Duration = millis(20);
+/// The same after some seconds.
+pub(crate) const LONGEST_LEASE_TRY: Duration = millis(400);
 /// The wait between two attempts to release such a lock.
 pub(crate) const LEASE_RELEASE: Duration = seconds(1);
 /// For locking the file of a store, which others hold for a single operation.
@@ -343,8 +349,18 @@ pub(crate) const POSTGRES_SWEEP: Duration = seconds(5);
 pub(crate) const REDIS_CONNECT: Duration = seconds(4);
 /// For a response of Redis.
 pub(crate) const REDIS_ANSWER: Duration = seconds(10);
+/// How long an operation waits for Redis to move its keys to another node, or to load them.
+pub(crate) const REDIS_TRY_AGAIN: Duration = seconds(8);
+/// The wait between two attempts in that time, without jitter of up to the same.
+pub(crate) const REDIS_TRY_AGAIN_PAUSE: Duration = millis(200);
 /// The longest wait between two attempts to connect to Redis.
 pub(crate) const REDIS_RECONNECT: Duration = seconds(2);
+
+/// How long an entry is kept that has expired, in case it was the clock that was wrong.
+pub(crate) const EXPIRED_KEPT: Duration = days(1);
+/// If the clocks of a process and of its database are further apart, ends are moved by that: whoever counts by whole seconds is
+/// always some of them apart.
+pub(crate) const CLOCKS_APART: Duration = seconds(30);
 
 // Lifetimes of assertions and cookies, and of tokens without one.
 
@@ -385,18 +401,21 @@ pub(crate) const EXCESS_SIGN_OUTS: usize = 10;
 mod tests {
     use super::*;
 
-    /// The longest time that a refresh holds the lock: all attempts and the probes before and between them time out,
-    /// another process is waited for although its doubt changes, signing in again with a password and revoking what is
-    /// not kept take as long as they may, and the store is slow to read (at the start, twice before and between the
-    /// attempts, while waiting, and before the new tokens are written), to write (the intent, and the tokens), and to
-    /// renew the lock (before the intent and before every attempt).
+    /// The longest time that a refresh holds the lock: all attempts and the probes before and between them time out, signing
+    /// in again with a password and revoking what is not kept take as long as they may, and the store is slow.
     fn slowest_refresh() -> Duration {
-        AUTHORIZATION_SERVER * REFRESH_ATTEMPTS
+        // The first attempt gets no answer. The store is slow to read (at the start, twice before the probe, after it, and before
+        // the new tokens are written) and to write (that there was no answer, and the new tokens).
+        attempt() * REFRESH_ATTEMPTS
             + PROBE
             + CONCURRENT_WRITE
-            + DOUBT_GRACE * 2
+            + STORE_OPERATION * (5 + 2)
             + AUTHORIZATION_SERVER * 2
-            + STORE_OPERATION * (7 + 1 + REFRESH_ATTEMPTS)
+    }
+
+    /// An attempt to refresh: the lock is renewed before the intent is stored, and after that.
+    fn attempt() -> Duration {
+        AUTHORIZATION_SERVER + STORE_OPERATION * 3
     }
 
     #[test]
@@ -423,13 +442,22 @@ mod tests {
     fn a_store_reports_its_error_before_it_times_out() {
         assert!(POSTGRES_OPERATION < STORE_OPERATION);
         assert!(REDIS_CONNECT + REDIS_ANSWER < STORE_OPERATION);
+        assert!(REDIS_TRY_AGAIN + REDIS_TRY_AGAIN_PAUSE * 2 < REDIS_ANSWER);
         assert!(SQLITE_OPEN < STORE_OPERATION && FILE_LOCK < STORE_OPERATION);
+    }
+
+    #[test]
+    fn clocks_that_are_apart_do_not_end_what_is_short() {
+        assert!(CLOCKS_APART * 10 < SIGN_IN && CLOCKS_APART < EXPIRED_KEPT);
     }
 
     #[test]
     fn whoever_waits_for_a_refresh_outlasts_it() {
         assert!(slowest_refresh() < STORE_LOCK, "{:?}", slowest_refresh());
-        assert!(STORE_LOCK + STORE_OPERATION + slowest_refresh() < REFRESH_WAIT);
+        // Another process is waited for although its doubt changes, and then the lock once more.
+        let lock = STORE_LOCK + STORE_OPERATION;
+        let start = lock + STORE_OPERATION + DOUBT_GRACE * 2;
+        assert!(start + lock + slowest_refresh() < REFRESH_WAIT);
     }
 
     #[test]
@@ -437,10 +465,23 @@ mod tests {
         // Once the store answers, an attempt to store reads and writes.
         assert!(STORE_AGAIN + STORE_OPERATION * 2 < DOUBT_GRACE);
         assert!(STORE_AGAIN < LONGEST_REMOVAL_PAUSE);
-        // Whoever waits reads often enough for the count not to begin again.
+        // Whoever waits reads often enough for its time to count.
         assert!(DOUBT_POLL + SESSION_RECHECK < DOUBT_GAP && DOUBT_GAP < DOUBT_GRACE);
         // A process that died is not waited for much longer than its lock.
         assert!(DOUBT_GRACE <= LEASE);
+    }
+
+    #[test]
+    fn o25_processes_that_live_for_a_call_get_through_the_wait_together() {
+        for call in [SESSION_CALL, PLAIN_CALL] {
+            // Each waits for longer than it takes to record that, even if it first asks whether the old token is accepted.
+            let watched = call - PROBE - CONCURRENT_WRITE;
+            assert!(watched > DOUBT_POLL * 2);
+            // A few are enough, and one that comes when the lease of the one before has just been renewed waits for nothing else.
+            assert!(watched * 3 > DOUBT_GRACE && LEASE < call * 2);
+        }
+        // A single attempt that gets no answer leaves time to say so.
+        assert!(AUTHORIZATION_SERVER + STORE_AGAIN < SESSION_CALL);
     }
 
     #[test]
@@ -467,6 +508,8 @@ mod tests {
         // Points can be taken for half of its time.
         assert!(BUDGET_LEASE / 2 >= SESSION_CALL.max(PLAIN_CALL));
         assert!(BUDGET_POLL < BUDGET_LOOK && BUDGET_LOOK < LONGEST_BUDGET_WAIT);
+        // Others may take it for ended by so much too early.
+        assert!(CLOCKS_APART <= BUDGET_LEASE / 4);
         assert!(LONGEST_BUDGET_WAIT > Duration::from_secs(3600) && LONGEST_BUDGET_WAIT < BUDGET_KEPT);
     }
 
@@ -495,6 +538,7 @@ mod tests {
         let operation = POSTGRES_OPERATION.max(REDIS_ANSWER);
         assert!(LEASE_RENEWAL + operation + LEASE_RENEWAL_AGAIN + operation < LEASE - LEASE_MARGIN);
         assert!(LEASE < STORE_LOCK);
+        assert!(LEASE_TRY < LONGEST_LEASE_TRY && LONGEST_LEASE_TRY < LEASE_RENEWAL);
     }
 
     #[test]
@@ -557,6 +601,11 @@ mod tests {
         assert!(SIGNER_CACHE + LONGEST_SIGNER_FAILED < SIGNER_KEPT);
         // A server that does not answer is waited for no longer than other servers, and not asked again at once.
         assert!(UNKNOWN_WEB_SIGNER <= SIGNER_RETRY && UNKNOWN_WEB_SIGNER < WEB_SIGNER && WEB_SIGNER < FETCH);
+    }
+
+    #[test]
+    fn connections_to_strangers_are_closed_before_those_of_sessions() {
+        assert!(FETCH_IDLE < FETCH && FETCH_IDLE < SESSION_IDLE && SESSION_IDLE < Duration::from_secs(90));
     }
 
     #[test]

@@ -23,7 +23,10 @@ use tokio::{
     task::AbortHandle,
 };
 
-use crate::limits;
+use crate::{
+    domains::{Domains, domain},
+    limits,
+};
 
 /// How many names from strangers are looked up at once.
 const UNTRUSTED_SLOTS: usize = 24;
@@ -32,6 +35,10 @@ const UNTRUSTED_SLOTS: usize = 24;
 const SESSION_SLOTS: usize = 24;
 /// How many names from the app's configuration are looked up at once, in slots of their own as well.
 const CONFIGURED_SLOTS: usize = 8;
+/// How many names of one domain are looked up at once, of those from strangers and of hosts of stored sessions: whoever has
+/// a domain can let each look-up take as long as the resolver waits. Many sessions are at the hosts of a few domains.
+const UNTRUSTED_OF_DOMAIN: usize = 4;
+const SESSIONS_OF_DOMAIN: usize = 12;
 /// How many names are handed to the threads for each slot. Others wait for them.
 const WAITING_PER_SLOT: usize = 64;
 /// From this number of names on, those that nobody waits for any more are forgotten.
@@ -48,6 +55,7 @@ pub(crate) struct NameLookup {
     threads: Option<Runtime>,
     /// Names that are being looked up, or wait for a thread.
     admitted: Arc<Semaphore>,
+    domains: Domains,
     names: Mutex<Names>,
     blocking: Blocking,
 }
@@ -62,19 +70,22 @@ struct Names {
 
 /// For hosts that strangers name: in handles, DIDs and documents, and the servers at which they begin to sign in.
 pub(crate) fn untrusted() -> &'static NameLookup {
-    static LOOKUP: LazyLock<NameLookup> = LazyLock::new(|| NameLookup::new(UNTRUSTED_SLOTS, system()));
+    static LOOKUP: LazyLock<NameLookup> =
+        LazyLock::new(|| NameLookup::new(UNTRUSTED_SLOTS, UNTRUSTED_OF_DOMAIN, system()));
     &LOOKUP
 }
 
 /// For the servers of accounts that have signed in.
 pub(crate) fn sessions() -> &'static NameLookup {
-    static LOOKUP: LazyLock<NameLookup> = LazyLock::new(|| NameLookup::new(SESSION_SLOTS, system()));
+    static LOOKUP: LazyLock<NameLookup> =
+        LazyLock::new(|| NameLookup::new(SESSION_SLOTS, SESSIONS_OF_DOMAIN, system()));
     &LOOKUP
 }
 
 /// For hosts that the app's configuration names.
 pub(crate) fn configured() -> &'static NameLookup {
-    static LOOKUP: LazyLock<NameLookup> = LazyLock::new(|| NameLookup::new(CONFIGURED_SLOTS, system()));
+    static LOOKUP: LazyLock<NameLookup> =
+        LazyLock::new(|| NameLookup::new(CONFIGURED_SLOTS, CONFIGURED_SLOTS, system()));
     &LOOKUP
 }
 
@@ -106,7 +117,7 @@ impl Drop for AbortOnDrop {
 }
 
 impl NameLookup {
-    fn new(slots: usize, blocking: Blocking) -> Self {
+    fn new(slots: usize, of_domain: usize, blocking: Blocking) -> Self {
         let threads = Builder::new_current_thread()
             .max_blocking_threads(slots)
             .thread_name("name-lookup")
@@ -115,7 +126,9 @@ impl NameLookup {
             .inspect_err(|error| tracing::error!(%error, "no threads for name resolution"))
             .ok();
         let admitted = Arc::new(Semaphore::new(slots * WAITING_PER_SLOT));
-        Self { threads, admitted, names: Mutex::default(), blocking }
+        // Callers end the wait, and limit how many names there are.
+        let domains = Domains::new(of_domain, usize::MAX, usize::MAX);
+        Self { threads, admitted, domains, names: Mutex::default(), blocking }
     }
 
     /// Returns the addresses of a name. If the name is being looked up already, this waits for the same answer.
@@ -165,11 +178,19 @@ impl NameLookup {
         };
         let (threads, admitted) = (threads.handle().clone(), Arc::clone(&self.admitted));
         let blocking = Arc::clone(&self.blocking);
+        let Some(visit) = self.domains.enter(domain(&name)) else {
+            return Err(io::Error::other("too many names are being looked up"));
+        };
         Ok(Box::pin(async move {
-            // Held until the answer is there or nobody waits for it. A look-up that is given up on keeps its thread
-            // until the resolver returns, which the number of threads limits.
+            // Before anything that others wait for as well.
+            let at_domain = visit.place().await;
+            // Held until the answer is there or nobody waits for it. A look-up that is given up on keeps its thread, and its
+            // place at the domain, until the resolver returns.
             let _admitted = admitted.acquire().await.map_err(|error| Arc::new(io::Error::other(error)))?;
-            let running = threads.spawn_blocking(move || blocking(&name));
+            let running = threads.spawn_blocking(move || {
+                let _at_domain = at_domain;
+                blocking(&name)
+            });
             let _abort = AbortOnDrop(running.abort_handle());
             let answer = running.await.unwrap_or_else(|error| Err(io::Error::other(error)));
             answer.map(Into::into).map_err(Arc::new)
@@ -223,7 +244,7 @@ mod tests {
     fn lookup(silent: &Arc<Silent>, slots: usize) -> &'static NameLookup {
         let silent = Arc::clone(silent);
         // A runtime cannot be dropped inside another one.
-        Box::leak(Box::new(NameLookup::new(slots, Arc::new(move |_| silent.answer()))))
+        Box::leak(Box::new(NameLookup::new(slots, slots, Arc::new(move |_| silent.answer()))))
     }
 
     /// With as many blocking threads as a small machine's runtime has look-ups on its hands.
@@ -333,6 +354,35 @@ mod tests {
             // An answer is not kept: addresses change.
             lookup.addresses_within("pds.example.com".into(), limit).await.unwrap();
             assert_eq!(silent.total.load(Ordering::SeqCst), 2);
+        });
+    }
+
+    #[test]
+    fn names_of_one_domain_that_hang_do_not_hold_up_others() {
+        let silent = Arc::new(Silent::default());
+        let resolver = Arc::clone(&silent);
+        let blocking: Blocking = Arc::new(move |name| match name.ends_with(".evil.example") {
+            true => resolver.answer(),
+            false => Ok(vec![IpAddr::from([192, 0, 2, 2])]),
+        });
+        let lookup: &'static NameLookup = Box::leak(Box::new(NameLookup::new(24, 4, blocking)));
+        runtime().block_on(async {
+            // They are given up, and more come; their threads are still waiting for the resolver.
+            for round in 0..3 {
+                let limit = Duration::from_millis(100);
+                let hanging =
+                    (0..200).map(|n| lookup.addresses_within(format!("{round}-{n}.evil.example"), limit));
+                for answer in futures_util::future::join_all(hanging).await {
+                    assert_eq!(answer.unwrap_err().kind(), io::ErrorKind::TimedOut);
+                }
+                assert_eq!(silent.running.load(Ordering::SeqCst), 4);
+                let other = lookup.addresses_within("pds.example.com".into(), Duration::from_secs(60));
+                assert_eq!(other.await.unwrap(), [IpAddr::from([192, 0, 2, 2])]);
+            }
+            silent.open();
+            let late = lookup.addresses_within("late.evil.example".into(), Duration::from_secs(60));
+            late.await.unwrap();
+            assert_eq!(silent.most.load(Ordering::SeqCst), 4);
         });
     }
 

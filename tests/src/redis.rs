@@ -120,51 +120,113 @@ impl RedisServer {
     }
 }
 
-/// A Redis Cluster of three nodes without replicas. Dropping it ends it.
+/// A Redis Cluster of three nodes without replicas, unless some are added. Dropping it ends it.
 #[derive(Debug)]
-pub struct RedisCluster(Vec<RedisServer>);
+pub struct RedisCluster {
+    program: RedisProgram,
+    settings: Vec<(String, String)>,
+    nodes: Vec<RedisServer>,
+    /// The port at which the first node talks to others.
+    bus: String,
+}
 
 impl RedisCluster {
     /// Starts a cluster, and waits until it takes commands.
     pub fn start(program: RedisProgram) -> Result<Self, ServerError> {
+        Self::start_with(program, &[])
+    }
+
+    /// One whose nodes have settings, such as `("cluster-node-timeout", "2000")`.
+    pub fn start_with(program: RedisProgram, settings: &[(&str, &str)]) -> Result<Self, ServerError> {
         const SLOTS: [&str; 3] = ["0 5460", "5461 10922", "10923 16383"];
-        let failed = |source| ServerError::Start { program: program.name(), source };
-        let mut nodes = Vec::new();
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let (nodes, bus, settings) = (Vec::new(), String::new(), settings.collect());
+        let mut cluster = Self { program, settings, nodes, bus };
         for slots in SLOTS {
-            let bus = free_port().map_err(failed)?.to_string();
-            let settings = [("cluster-enabled", "yes"), ("cluster-port", bus.as_str())];
-            let node = RedisServer::start_program(program, &settings)?;
-            node.command(&format!("CLUSTER ADDSLOTSRANGE {slots}")).map_err(failed)?;
-            nodes.push((node, bus));
+            let node = cluster.join()?;
+            cluster.at(node, &format!("CLUSTER ADDSLOTSRANGE {slots}"))?;
         }
-        for (node, bus) in &nodes[1..] {
-            let meeting = format!("CLUSTER MEET 127.0.0.1 {} {bus}", node.port());
-            nodes[0].0.command(&meeting).map_err(failed)?;
-        }
-        let cluster = Self(nodes.into_iter().map(|(node, _)| node).collect());
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while !cluster.is_ready() {
-            if Instant::now() > deadline {
-                let output = "the nodes do not know each other".to_owned();
-                return Err(ServerError::NotReady { program: program.name(), output });
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        cluster.until("cluster_state:ok")?;
         Ok(cluster)
     }
 
-    /// Whether all nodes agree that all slots are served.
-    fn is_ready(&self) -> bool {
-        self.0.iter().all(|node| {
-            // The first line of the answer is its length, and the second one the state.
-            let info = node.command("CLUSTER INFO").unwrap_or_default();
-            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
-        })
+    /// Starts a node that has nothing, and waits until all know it.
+    fn join(&mut self) -> Result<usize, ServerError> {
+        let bus = free_port().map_err(|error| self.failed(error))?.to_string();
+        let mut settings = vec![("cluster-enabled", "yes"), ("cluster-port", bus.as_str())];
+        settings.extend(self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let node = RedisServer::start_program(self.program, &settings)?;
+        let number = self.nodes.len();
+        if let Some(first) = self.nodes.first() {
+            let meeting = format!("CLUSTER MEET 127.0.0.1 {} {}", first.port(), self.bus);
+            node.command(&meeting).map_err(|error| self.failed(error))?;
+        } else {
+            self.bus = bus;
+        }
+        self.nodes.push(node);
+        self.until(&format!("cluster_known_nodes:{}", self.nodes.len()))?;
+        Ok(number)
+    }
+
+    /// Adds a replica of a node, and waits until it has its data.
+    pub fn add_replica(&mut self, of: usize) -> Result<(), ServerError> {
+        let replica = self.join()?;
+        let id = self.id(of)?;
+        self.at(replica, &format!("CLUSTER REPLICATE {id}"))?;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !self.at(replica, "INFO replication")?.contains("master_link_status:up") {
+            self.wait(deadline, "the replica does not get its data")?;
+        }
+        Ok(())
+    }
+
+    /// The id of a node.
+    pub fn id(&self, node: usize) -> Result<String, ServerError> {
+        // The first line of the answer is its length.
+        Ok(self.at(node, "CLUSTER MYID")?.lines().nth(1).unwrap_or_default().trim().to_owned())
+    }
+
+    /// The node that is responsible for a key, and the key's slot.
+    pub fn owner(&self, key: &str) -> Result<(usize, u16), ServerError> {
+        let slot = self.at(0, &format!("CLUSTER KEYSLOT {key}"))?;
+        let slot: u16 = slot.trim().trim_start_matches(':').parse().unwrap_or_default();
+        Ok((usize::from(slot > 5460) + usize::from(slot > 10922), slot))
+    }
+
+    /// Ends a node, and what is behind its address.
+    pub fn end(&mut self, node: usize) {
+        drop(self.nodes.remove(node));
+    }
+
+    /// Executes a command at a node, and returns the answer.
+    pub fn at(&self, node: usize, command: &str) -> Result<String, ServerError> {
+        self.nodes[node].command(command).map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, source: io::Error) -> ServerError {
+        ServerError::Start { program: self.program.name(), source }
+    }
+
+    /// Waits until all nodes say so about the cluster.
+    fn until(&self, fact: &str) -> Result<(), ServerError> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !self.nodes.iter().all(|node| node.command("CLUSTER INFO").is_ok_and(|it| it.contains(fact))) {
+            self.wait(deadline, "the nodes do not know each other")?;
+        }
+        Ok(())
+    }
+
+    fn wait(&self, deadline: Instant, problem: &str) -> Result<(), ServerError> {
+        if Instant::now() > deadline {
+            return Err(ServerError::NotReady { program: self.program.name(), output: problem.to_owned() });
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        Ok(())
     }
 
     /// The nodes.
     pub fn nodes(&self) -> &[RedisServer] {
-        &self.0
+        &self.nodes
     }
 }
 

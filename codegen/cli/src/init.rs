@@ -25,7 +25,14 @@ fn parse_group(text: &str) -> Result<String, String> {
     let prefix = text.trim_end_matches(".*");
     let expected =
         |_| format!("expected a domain that you own in reverse, such as com.example.shop, found `{text}`");
-    format!("{prefix}.*").parse::<Pattern>().map(|_| prefix.to_owned()).map_err(expected)
+    let group = format!("{prefix}.*").parse::<Pattern>().map(|_| prefix.to_owned()).map_err(expected)?;
+    // Domains do not differ by capitals, and NSIDs do.
+    let lower = group.to_ascii_lowercase();
+    if lower == group {
+        Ok(group)
+    } else {
+        Err(format!("expected a domain in lower case, found `{text}`; write `{lower}`"))
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments, config: &Path, streams: &mut Streams<'_>) -> Result<u8, CliError> {
@@ -282,6 +289,19 @@ mod tests {
             "{lib}"
         );
         assert!(matches!(init(dir.path(), &arguments).0, Err(CliError::Exists(_))));
+    }
+
+    #[test]
+    fn d5_a_group_is_a_domain_in_reverse_and_in_lower_case() {
+        assert_eq!(parse_group("com.example.shop"), Ok("com.example.shop".to_owned()));
+        assert_eq!(parse_group("com.example.shop.*"), Ok("com.example.shop".to_owned()));
+        let error = parse_group("com.example.Shop").unwrap_err();
+        assert_eq!(
+            error,
+            "expected a domain in lower case, found `com.example.Shop`; write `com.example.shop`"
+        );
+        assert!(parse_group("COM.example.*").unwrap_err().ends_with("write `com.example`"));
+        assert!(parse_group("shop").unwrap_err().starts_with("expected a domain that you own in reverse"));
     }
 
     #[test]

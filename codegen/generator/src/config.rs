@@ -1,7 +1,7 @@
 //! `lexicons.toml`: which documents a crate has, and what is made of them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Component, Path, PathBuf},
 };
@@ -30,9 +30,15 @@ pub const CONFIG_FILE: &str = "lexicons.toml";
 /// [rename.types]
 /// "com.example.shop.defs#item" = "ShopItem"
 ///
+/// [rename.accessors]
+/// "app.bsky.feed" = "app_bsky_feed_shop"
+///
 /// [[derive]]
 /// documents = ["com.example.shop.*"]
 /// traits = ["my_macros::Table"]
+///
+/// [secret]                             # what `Debug` does not show
+/// fields = ["com.example.shop.defs#card.number"]
 ///
 /// [lint]
 /// allow = ["no-max-length"]
@@ -58,8 +64,20 @@ pub struct Config {
     /// Derive macros for types, beside what they have already: `Clone`, `Debug`, `PartialEq`, `Default` where no field is
     /// required, and serde's traits. A macro that wants its trait of every field has to know the types of the SDK.
     pub derive: Vec<Derive>,
+    /// What `Debug` does not show.
+    pub secret: Secrets,
     /// What is checked.
     pub lint: LintSettings,
+}
+
+/// Fields whose values are secrets.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[non_exhaustive]
+pub struct Secrets {
+    /// Fields by definition and property, as in `[rename.fields]`: `com.example.shop.defs#card.number`. Those with names
+    /// like `password`, `accessToken`, `apiKey` and `verificationCode` are hidden in any case.
+    pub fields: BTreeSet<String>,
 }
 
 /// What is checked in documents.
@@ -210,6 +228,7 @@ impl Default for Config {
             crates: BTreeMap::new(),
             rename: Renames::default(),
             derive: Vec::new(),
+            secret: Secrets::default(),
             lint: LintSettings::default(),
         }
     }
@@ -281,11 +300,17 @@ impl<'de> Deserialize<'de> for Renames {
             modules: BTreeMap<String, Name>,
             types: BTreeMap<String, Name>,
             fields: BTreeMap<String, Name>,
+            accessors: BTreeMap<String, Name>,
         }
         let tables = Tables::deserialize(deserializer)?;
         let plain =
             |names: BTreeMap<String, Name>| names.into_iter().map(|(key, name)| (key, name.0)).collect();
-        Ok(Self { modules: plain(tables.modules), types: plain(tables.types), fields: plain(tables.fields) })
+        Ok(Self {
+            modules: plain(tables.modules),
+            types: plain(tables.types),
+            fields: plain(tables.fields),
+            accessors: plain(tables.accessors),
+        })
     }
 }
 
@@ -368,9 +393,13 @@ mod tests {
             only = ["com.other.*"]
             [rename.types]
             "com.example.a#b" = "C"
+            [rename.accessors]
+            "com.example" = "example"
             [[derive]]
             documents = ["com.example.*"]
             traits = ["Described", "my_macros::Table"]
+            [secret]
+            fields = ["com.example.a#b.c"]
             "##,
         )
         .unwrap();
@@ -379,6 +408,8 @@ mod tests {
         let (url, rev, path) = ("https://example.com/x".to_owned(), "abc".to_owned(), "lexicons".into());
         assert_eq!(sources[2], &Source::Git { url, rev, path });
         assert_eq!(config.rename.types["com.example.a#b"], "C");
+        assert_eq!(config.rename.accessors["com.example"], "example");
+        assert!(config.secret.fields.contains("com.example.a#b.c"));
         assert_eq!(config.derive[0].traits, ["Described", "my_macros::Table"]);
     }
 
@@ -396,6 +427,8 @@ mod tests {
             ("[rename.types]\n'com.example.a' = 'r#type'", "that is no keyword, found `r#type`"),
             ("[rename.types]\n'com.example.a' = ' A '", "that is no keyword, found ` A `"),
             ("[lint]\nallow = ['no-such-rule']", "expected the name of a lint rule, found `no-such-rule`"),
+            ("[rename.accessors]\n'com.example' = 'com.example'", "that is no keyword, found `com.example`"),
+            ("[secret]\nfield = []", "unknown field `field`, expected `fields`"),
             ("strict = 1", "invalid type: integer `1`, expected a boolean"),
         ] {
             let error = Config::parse(text).unwrap_err().to_string();

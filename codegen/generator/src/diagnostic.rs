@@ -120,6 +120,29 @@ pub enum Problem {
         /// The module of the other bindings.
         root: String,
     },
+    /// Clients have a method of the accessor's name from another crate.
+    #[error(
+        "clients have `{taken}` from `{root}` already, so the methods of `{group}` here are those of `{name}`; \
+         [rename.accessors] in lexicons.toml chooses another name, or confirms this one (used under another name)"
+    )]
+    TakenAccessor {
+        /// The group of methods.
+        group: String,
+        /// The accessor's name.
+        name: String,
+        /// The name that it would have otherwise.
+        taken: String,
+        /// The module of the bindings with an accessor of that name.
+        root: String,
+    },
+    /// A schema of a body that is not JSON; ignored.
+    #[error(
+        "expected a schema only in a body of the type `application/json`, found one in `{encoding}` (ignored)"
+    )]
+    UnusedSchema {
+        /// The MIME type of the body.
+        encoding: String,
+    },
     /// The text is not JSON.
     #[error(transparent)]
     Json(#[from] JsonProblem),

@@ -1,10 +1,12 @@
 //! From a crate's `lexicons.toml` to its bindings.
 
+mod accessors;
 mod dependencies;
 mod error;
 mod names;
 
 use std::{
+    collections::BTreeMap,
     env,
     path::{Path, PathBuf},
 };
@@ -99,7 +101,12 @@ impl Generator {
     /// Returns an error if there are no documents, another crate's cannot be found, a name is chosen for something that
     /// is not there, or, in a [strict](Self::strict) configuration, if anything is wrong in a document.
     pub fn catalog(&self) -> Result<Catalog, GenerateError> {
-        let catalog = self.builder(self.externals()?).load(&self.lexicons())?;
+        let mut catalog = self.builder(self.externals()?).load(&self.lexicons())?;
+        if self.config.output.accessors {
+            accessors::settle(&mut catalog, &self.config.rename, &self.root);
+        } else {
+            catalog.set_accessors(BTreeMap::new());
+        }
         self.check_names(&catalog)?;
         Ok(catalog)
     }
@@ -116,6 +123,8 @@ impl Generator {
         };
         unless_empty(names::unknown(&self.config.rename, catalog), GenerateError::UnknownNames)?;
         unless_empty(names::refused(&self.config.rename, catalog), GenerateError::RefusedNames)?;
+        let secrets = names::unknown_fields(&self.config.secret.fields, catalog);
+        unless_empty(secrets, GenerateError::UnknownSecrets)?;
         unless_empty(names::unused_patterns(&self.config, catalog), GenerateError::UnusedPatterns)
     }
 
@@ -182,7 +191,8 @@ impl Generator {
         let home = home.with_runtime(&self.config.sdk).map_err(|_| no_crate())?;
         let accessors = if self.config.output.accessors { Accessors::Extension } else { Accessors::Absent };
         let renames = self.config.rename.clone();
-        Ok(home.with_accessors(accessors).with_renames(renames).with_derives(self.config.derive.clone()))
+        let home = home.with_accessors(accessors).with_renames(renames);
+        Ok(home.with_derives(self.config.derive.clone()).with_secrets(self.config.secret.fields.clone()))
     }
 
     /// Writes the bindings where the configuration says: files that differ, and no others.

@@ -14,6 +14,8 @@ pub struct Renames {
     /// Fields by definition and property: `com.example.shop.defs#item.type`. Those of a method are
     /// `com.example.shop.listItems/Params.limit`, with `Input` and `Output` for the bodies.
     pub fields: BTreeMap<String, String>,
+    /// The methods by which clients give the methods of a group, by its NSID: `com.example.shop`.
+    pub accessors: BTreeMap<String, String>,
 }
 
 /// How a field is written in [`Renames::fields`]; `place` is that of [`crate::model`].

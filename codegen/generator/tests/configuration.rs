@@ -171,6 +171,124 @@ fn a_document_that_the_sdk_has_is_not_generated_without_a_word() {
     assert!(it.path("src/lexicons/com/atproto/repo/strong_ref.rs").exists());
 }
 
+const QUERY: &str = r#""main": {"type": "query", "output": {"encoding": "application/json", "schema": {"type": "object", "properties": {"a": {"type": "string"}}}}}"#;
+
+impl Crate {
+    /// Writes a query of this NSID.
+    fn query(&self, folder: &str, nsid: &str) {
+        let path = format!("{folder}lexicons/{}.json", nsid.replace('.', "/"));
+        self.write(&path, &format!(r#"{{"lexicon": 1, "id": "{nsid}", "defs": {{{QUERY}}}}}"#));
+    }
+}
+
+/// The method of a client would hide that of the trait.
+#[test]
+fn a_group_whose_methods_clients_have_already_gets_an_accessor_of_its_own() {
+    let it = Crate::new("", &[]);
+    it.write("Cargo.toml", "[package]\nname = \"book-shop\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[lib]\npath = \"lib.rs\"\n[workspace]\n");
+    it.query("", "app.bsky.feed.getNewThing");
+    it.query("", "app.bsky.feed.getOtherThing");
+    it.query("", "com.example.one");
+    let warnings = it.generate().unwrap();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let expected = "getNewThing.json: id: clients have `app_bsky_feed` from `atproto_sdk::api` already, so the methods of \
+                    `app.bsky.feed` here are those of `app_bsky_feed_book_shop`; [rename.accessors] in lexicons.toml \
+                    chooses another name, or confirms this one (used under another name)";
+    assert!(warnings[0].ends_with(expected), "{warnings:?}");
+    let text = || fs::read_to_string(it.path("src/lexicons/app/bsky/feed/mod.rs")).unwrap();
+    assert!(text().contains("    fn app_bsky_feed_book_shop(&self) -> AppBskyFeed<'_>;"), "{}", text());
+    assert!(
+        text().contains(
+            "/// They are those of this crate's documents. What is called `app_bsky_feed` on clients"
+        )
+    );
+    let other = fs::read_to_string(it.path("src/lexicons/com/example/mod.rs")).unwrap();
+    assert!(other.contains("fn com_example(&self)"), "{other}");
+    // Whether the SDK's own documents are used here does not matter: its clients have the method all the same.
+    it.write("lexicons.toml", "[crates.atproto-sdk]\nexcept = ['app.bsky.*']\n");
+    assert_eq!(it.generate().unwrap(), warnings);
+    it.write("lexicons.toml", "[rename.accessors]\n'app.bsky.feed' = 'news'\n");
+    assert_eq!(it.generate(), Ok(vec![]));
+    assert!(text().contains("fn news(&self)"));
+    // Without accessors, nothing has to be called differently.
+    it.write("lexicons.toml", "[output]\naccessors = false\n");
+    assert_eq!(it.generate(), Ok(vec![]));
+    for (config, expected) in [
+        (
+            "[rename.accessors]\n'app.bsky.feed' = 'app_bsky_feed'",
+            "`app.bsky.feed` cannot be called `app_bsky_feed`: clients have another method of that name",
+        ),
+        (
+            "[rename.accessors]\n'app.bsky.feed' = 'a'\n'com.example' = 'a'",
+            "clients have another method of that name",
+        ),
+        ("[rename.accessors]\n'com.example.one' = 'a'", "names what is in no document: `com.example.one`"),
+    ] {
+        it.write("lexicons.toml", config);
+        let error = it.generate().unwrap_err();
+        assert!(error.contains(expected), "{config}: {error}");
+    }
+}
+
+/// Two traits with the same method cannot be used together.
+#[test]
+fn a_group_of_another_crate_gets_an_accessor_of_its_own() {
+    let it = Crate::new("[crates.q]\npath = 'q'\n", &[]);
+    it.write("q/lexicons.toml", "");
+    it.write("q/Cargo.toml", "[package]\nname = \"q-lexicons\"\n");
+    it.query("q/", "com.example.shop.getOne");
+    // Itself under another name there, because of the SDK.
+    it.query("q/", "app.bsky.feed.getOne");
+    for nsid in ["com.example.shop.getTwo", "app.bsky.feed.getTwo", "com.example.other.getTwo"] {
+        it.query("", nsid);
+    }
+    let warnings = it.generate().unwrap();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(
+        warnings[0].contains("clients have `app_bsky_feed` from `atproto_sdk::api` already"),
+        "{warnings:?}"
+    );
+    assert!(
+        warnings[1].contains("clients have `com_example_shop` from `q::lexicons` already"),
+        "{warnings:?}"
+    );
+    let text = |path: &str| fs::read_to_string(it.path(&format!("src/lexicons/{path}/mod.rs"))).unwrap();
+    assert!(text("com/example/shop").contains("fn com_example_shop_it(&self)"));
+    assert!(text("app/bsky/feed").contains("fn app_bsky_feed_it(&self)"));
+    assert!(text("com/example/other").contains("fn com_example_other(&self)"));
+    // A name that the other crate has for the same reason is taken too.
+    it.write(
+        "lexicons.toml",
+        "[crates.q]\npath = 'q'\n[rename.accessors]\n'app.bsky.feed' = 'app_bsky_feed_q_lexicons'\n",
+    );
+    assert!(it.generate().unwrap_err().contains("clients have another method of that name"));
+    // One that has no accessors takes no names.
+    it.write("q/lexicons.toml", "[output]\naccessors = false\n");
+    it.write("lexicons.toml", "[crates.q]\npath = 'q'\n");
+    assert_eq!(it.generate().unwrap().len(), 1);
+    assert!(text("com/example/shop").contains("fn com_example_shop(&self)"));
+}
+
+#[test]
+fn secrets_that_the_configuration_names_are_not_shown() {
+    let it = Crate::new(
+        "[secret]\nfields = ['com.example.one.a', 'com.example.ask/Input.pin']\n",
+        &[("one", OBJECT)],
+    );
+    let ask = r#""main": {"type": "procedure", "input": {"encoding": "application/json", "schema": {"type": "object", "properties": {"pin": {"type": "string", "maxLength": 4}}}}}"#;
+    it.document("lexicons/com/example/ask.json", "ask", ask);
+    assert_eq!(it.generate(), Ok(vec![]));
+    let text =
+        |name: &str| fs::read_to_string(it.path(&format!("src/lexicons/com/example/{name}.rs"))).unwrap();
+    assert!(text("one").contains(r#"0 a: "a" required [Hidden(true)],"#), "{}", text("one"));
+    assert_eq!(text("one").matches("Hidden").count(), 1);
+    assert!(text("ask").contains(r#"0 pin: "pin" optional [MaxBytes(4), Hidden(true)],"#), "{}", text("ask"));
+    fails(
+        "[secret]\nfields = ['com.example.one.c']",
+        "[secret] names what is in no document: `com.example.one.c`",
+    );
+}
+
 #[test]
 fn of_two_documents_the_one_in_its_place_counts() {
     let it = Crate::new("", &[("one", OBJECT)]);

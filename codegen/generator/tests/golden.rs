@@ -7,7 +7,8 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use atproto_sdk_codegen::{
-    catalog::Catalog,
+    bundle::sdk_documents,
+    catalog::{Catalog, CatalogBuilder, External},
     emit::{Accessors, Derive, Home, generate},
 };
 
@@ -28,10 +29,16 @@ fn below(folder: &Path) -> BTreeMap<String, String> {
     files
 }
 
+/// The documents, which may refer to those of the SDK.
+fn catalog(folder: &Path) -> Catalog {
+    let sdk = External::new("::atproto_sdk::api", sdk_documents());
+    CatalogBuilder::default().external(sdk).load(folder).unwrap()
+}
+
 #[test]
 fn output_is_as_it_was() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let catalog = Catalog::load(&here.join("lexicons")).unwrap();
+    let catalog = catalog(&here.join("lexicons"));
     let home = Home::foreign(Some("lexicons")).unwrap();
     let made: BTreeMap<String, String> = generate(&catalog, &home)
         .unwrap()
@@ -60,11 +67,13 @@ fn output_is_as_it_was() {
 #[test]
 fn the_order_of_the_files_does_not_matter() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/lexicons");
-    let catalog = Catalog::load(&here).unwrap();
+    let catalog = catalog(&here);
     let first = generate(&catalog, &Home::sdk()).unwrap();
     let mut documents: Vec<_> = catalog.documents().cloned().collect();
     documents.reverse();
-    let second = generate(&Catalog::from_documents(documents).unwrap(), &Home::sdk()).unwrap();
+    let sdk = External::new("::atproto_sdk::api", sdk_documents());
+    let again = CatalogBuilder::default().external(sdk).from_parsed(documents).unwrap();
+    let second = generate(&again, &Home::sdk()).unwrap();
     assert_eq!(first, second);
 }
 
@@ -73,7 +82,7 @@ fn the_order_of_the_files_does_not_matter() {
 fn accessors_can_be_left_out() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/lexicons");
     let home = Home::foreign(None).unwrap().with_accessors(Accessors::Absent);
-    let files = generate(&Catalog::load(&here).unwrap(), &home).unwrap();
+    let files = generate(&catalog(&here), &home).unwrap();
     assert!(files.iter().any(|file| file.text.contains("pub struct Foo;")));
     for file in files {
         for client in ["Caller", "xrpc::Call", "Ext for T", "Transport"] {
@@ -90,7 +99,7 @@ fn types_derive_what_the_configuration_asks_for() {
         traits: vec!["schemars::JsonSchema".to_owned()],
     };
     let home = Home::foreign(None).unwrap().with_derives(vec![derive]);
-    let files = generate(&Catalog::load(&here).unwrap(), &home).unwrap();
+    let files = generate(&catalog(&here), &home).unwrap();
     let text = |path: &str| &files.iter().find(|file| file.path == Path::new(path)).unwrap().text;
     let (unions, foo, other) = (
         text("com/example/data/unions.rs"),

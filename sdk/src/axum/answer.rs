@@ -19,7 +19,7 @@ use super::{
     HandlerError, HandlerErrorKind, WebAuth, consent::wider_scope, extract::is_navigation,
     handler_error::retry_after, page,
 };
-use crate::{oauth::SessionId, report::with_causes};
+use crate::{oauth::SessionId, report::with_causes, types::Did};
 
 /// What says something about the body that is replaced. A layer in between may have compressed it, for example.
 const ABOUT_THE_BODY: [HeaderName; 12] = [
@@ -71,6 +71,9 @@ pub struct HandlerErrorPage<'a> {
     pub error: &'a HandlerError,
     /// The form that asks for the missing scope, if it is the active account that lacks it and may grant it.
     pub consent: Option<ConsentForm<'a>>,
+    /// The DID of the active account, if the app cannot use its stored session: a new sign-in replaces that. It is for the field
+    /// `identifier` of a form to be posted to [`WebAuth::login_path`], with the `return_to` of the page.
+    pub sign_in_again: Option<&'a str>,
     /// The path of the page, or of the page with the form that was posted, if it is known.
     pub return_to: Option<&'a str>,
 }
@@ -141,7 +144,7 @@ impl WebAuth {
 
     async fn error_page(&self, parts: &Parts, error: &HandlerError) -> Response {
         let sessions = self.inner.jar.sessions(&parts.headers);
-        let consent = match (error.missing_scope(), sessions.active()) {
+        let consent = match (error.missing_scope(), sessions.signed_in()) {
             // Another account cannot give what this one lacks, and that of the app signs in elsewhere.
             (Some(scope), Some(id))
                 if error.lacking() == Some(id.did()) && self.scope_with(Some(id), scope).await.is_some() =>
@@ -150,8 +153,11 @@ impl WebAuth {
             }
             _ => None,
         };
+        let sign_in_again =
+            sessions.signed_in().map(SessionId::did).filter(|did| error.unusable() == Some(did));
         let return_to = self.way_back(parts);
-        let shown = HandlerErrorPage { error, consent, return_to: return_to.as_deref() };
+        let sign_in_again = sign_in_again.map(Did::as_str);
+        let shown = HandlerErrorPage { error, consent, sign_in_again, return_to: return_to.as_deref() };
         match &self.inner.settings.handler_error_page {
             Some(page) => page(&shown),
             None => page::failed(&shown, &self.login_path()),

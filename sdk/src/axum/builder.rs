@@ -359,6 +359,9 @@ impl WebAuthBuilder {
 
     /// Validates the configuration and builds the [`WebAuth`].
     ///
+    /// A site that others use needs a [store](crate::oauth::OAuthBuilder::store) that lasts; if there is none, this logs a
+    /// warning.
+    ///
     /// # Errors
     ///
     /// Returns an error if the client metadata has no redirect URI that ends with `/callback`, or if a path or the name of
@@ -396,6 +399,13 @@ impl WebAuthBuilder {
         if !(1..=MAX_COOKIE_NAME).contains(&length) || !self.cookie_name.bytes().all(token) {
             return Err(WebBuildError::CookieName { name: self.cookie_name });
         }
+        if loses_sessions(&self.oauth) {
+            tracing::warn!(
+                client_id = self.oauth.metadata().client_id(),
+                "sessions are kept in memory only, so all users are signed out when the site is restarted, and other instances \
+                 do not know them; set `OAuthBuilder::store` to a store that lasts"
+            );
+        }
         // A redirect URI without TLS is on loopback, or the metadata would have been rejected.
         let secure = origin.scheme() == "https";
         let jar = Jar { keys: self.keys, secure, lifetime: self.lifetime, name: self.cookie_name };
@@ -420,8 +430,42 @@ impl WebAuthBuilder {
     }
 }
 
+/// Whether a site that others use keeps its sessions in memory only.
+fn loses_sessions(oauth: &OAuth) -> bool {
+    oauth.is_in_memory() && !oauth.metadata().is_loopback()
+}
+
 impl fmt::Debug for WebAuthBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebAuthBuilder").field("oauth", &self.oauth).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        oauth::{ClientMetadata, OAuthBuilder},
+        store::{FileStore, MemoryStore},
+    };
+
+    #[test]
+    fn a_site_whose_users_are_signed_out_by_a_restart_is_noticed() {
+        let web = ClientMetadata::web("https://app.example/client-metadata.json")
+            .redirect_uri("https://app.example/callback");
+        let loopback = ClientMetadata::loopback().redirect_uri("http://127.0.0.1:3000/callback");
+        let folder = tempfile::tempdir().unwrap();
+        let file = || FileStore::open(folder.path().join("sessions.json")).unwrap();
+        let loses = |metadata: &ClientMetadata, store: &dyn Fn(OAuthBuilder) -> OAuthBuilder| {
+            loses_sessions(&store(OAuth::builder(metadata.clone())).build().unwrap())
+        };
+        assert!(loses(&web, &|oauth| oauth));
+        assert!(loses(&web, &|oauth| oauth.store(MemoryStore::new())));
+        assert!(!loses(&web, &|oauth| oauth.store(file())));
+        assert!(!loses(&web, &|oauth| oauth.store(MemoryStore::new()).shared_store(Arc::new(file()))));
+        assert!(!loses(&loopback, &|oauth| oauth), "it is for development");
     }
 }

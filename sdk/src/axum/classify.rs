@@ -2,9 +2,9 @@
 
 use super::{
     AskToSignIn, HandlerError, HandlerErrorKind as Kind, NotSignedIn, SignInAgain, WebBuildError, WebError,
-    error::{of_input, status_of_authorize, status_of_callback},
+    error::{of_input, status_of_callback},
     handler_error::Class,
-    identity::kind_of_identity,
+    identity::{kind_of_authorize, kind_of_discovery, kind_of_identity, kind_of_server},
     violations,
 };
 #[cfg(feature = "bsky")]
@@ -77,6 +77,13 @@ fn of_call<E: LexiconError>(error: &Error<E>) -> Class {
         ErrorKind::TryLater => Class { retry_after: error.retry_after(), ..Class::of(Kind::TryLater) },
         ErrorKind::InvalidInput => of_invalid_call(error),
         ErrorKind::BadAnswer => Class::of(Kind::BadAnswer),
+        ErrorKind::Internal => {
+            let unusable = match error {
+                Error::Transport(TransportError::UnusableSession { did, .. }) => Some(did.clone()),
+                _ => None,
+            };
+            Class { unusable, ..Class::of(Kind::Internal) }
+        }
     }
 }
 
@@ -110,8 +117,13 @@ fn of_session(error: &SessionError) -> Class {
     match error {
         SessionError::Reauthenticate(ended) => Class::ended(ended),
         SessionError::AccountUnavailable { problem, .. } => Class::unavailable(*problem),
+        error if error.lasts() => Class::of(Kind::Internal),
         _ => Class::of(Kind::TryLater),
     }
+}
+
+fn of_session_store(error: &SessionStoreError) -> Class {
+    Class::of(if error.lasts() { Kind::Internal } else { Kind::TryLater })
 }
 
 fn of_status(status: StatusCode) -> Class {
@@ -127,8 +139,7 @@ fn of_authorize(error: &AuthorizeError) -> Class {
         AuthorizeError::Input { input, problem } => {
             Class::of(Kind::InvalidInput).saying(of_input(input, problem))
         }
-        AuthorizeError::Identity { source, .. } => of_identity(source),
-        _ => of_status(status_of_authorize(error)),
+        error => Class::of(kind_of_authorize(error)),
     }
 }
 
@@ -188,13 +199,13 @@ convert! {
     InvalidService: |_| Class::of(Kind::Internal);
 
     SessionError: of_session;
-    SessionStoreError: |_| Class::of(Kind::TryLater);
+    SessionStoreError: of_session_store;
     SessionFormatError: |_| Class::of(Kind::Internal);
     ClientError: |error| match error {
         ClientError::SessionNotFound { did } => {
             Class::ended(&Reauthenticate::new(did.clone(), ReauthenticateReason::NotFound, None))
         }
-        _ => Class::of(Kind::TryLater),
+        ClientError::Store(error) => of_session_store(error),
     };
     SignOutError: |_| Class::of(Kind::TryLater);
     InvalidSessionId: |_| Class::of(Kind::InvalidInput);
@@ -203,15 +214,19 @@ convert! {
     CallbackError: of_callback;
     SignInError: of_sign_in;
     PendingError: |_| Class::of(Kind::TryLater);
-    DiscoveryError: |_| Class::of(Kind::TryLater);
-    ServerError: |_| Class::of(Kind::TryLater);
+    DiscoveryError: |error| Class::of(kind_of_discovery(error));
+    ServerError: |error| Class::of(kind_of_server(error));
     TokenResponseError: |_| Class::of(Kind::BadAnswer);
-    WebError: |error| of_status(error.status()).saying(error.user_message());
+    WebError: |error| match error {
+        WebError::Authorize { source, .. } => of_authorize(source),
+        error => of_status(error.status()),
+    }
+    .saying(error.user_message());
     PasswordError: of_password;
 
     IdentityError: of_identity;
     FetchError: of_fetch;
-    StoreError: |_| Class::of(Kind::TryLater);
+    StoreError: |error| of_session_store(&error.clone().into());
 
     WritesError: |error| of_call(&error.source);
     DeleteAllError: |error| match error {
@@ -319,6 +334,7 @@ convert! {
     ImageProblem: of_image;
     UploadError: of_upload;
     LinkCardError: |error| match error {
+        LinkCardError::Fetch(FetchError::NoSuchHost { .. }) => Class::of(Kind::InvalidInput),
         LinkCardError::Fetch(error) => of_fetch(error),
         LinkCardError::NotAPage { .. } | LinkCardError::Url(_) => Class::of(Kind::InvalidInput),
         LinkCardError::Upload(error) => of_upload(error),

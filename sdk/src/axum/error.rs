@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use super::{HandlerErrorKind, LoginForm, identity::kind_of_identity};
+use super::{HandlerErrorKind, LoginForm, identity::kind_of_authorize};
 use crate::{
     oauth::{AuthorizeError, CallbackError, SignOutError},
     server_text::{SHORT, excerpt},
@@ -89,21 +89,7 @@ impl WebError {
         let text = match self {
             Self::Authorize { source, identifier, .. } => match &**source {
                 AuthorizeError::Input { problem, .. } => return of_input(identifier, problem),
-                AuthorizeError::Identity { source, .. }
-                    if kind_of_identity(source) == HandlerErrorKind::InvalidInput =>
-                {
-                    let identifier = excerpt(identifier, SHORT);
-                    return format!("There is no account “{identifier}”. Is the handle spelled correctly?");
-                }
-                AuthorizeError::Identity { source, .. }
-                    if kind_of_identity(source) == HandlerErrorKind::BadAnswer =>
-                {
-                    "This account is not set up correctly, so nobody can sign in to it at the moment."
-                }
-                error if status_of_authorize(error) == StatusCode::INTERNAL_SERVER_ERROR => {
-                    "The sign-in could not be started here. Please try again later."
-                }
-                _ => "Your account's server could not be reached. Please try again in a moment.",
+                error => return of_authorize(identifier, error),
             },
             Self::Callback { source, .. } if source.is_denied() => {
                 "You did not allow access, so you are not signed in. Nothing was changed."
@@ -166,19 +152,34 @@ pub(super) fn of_input(typed: &str, problem: &str) -> String {
     format!("“{}” is not a valid handle: {}.", excerpt(typed, SHORT), problem.replace('`', ""))
 }
 
+/// Why a sign-in did not start, for the visitor who has typed this.
+fn of_authorize(typed: &str, error: &AuthorizeError) -> String {
+    let typed = excerpt(typed, SHORT);
+    let text = match (kind_of_authorize(error), error) {
+        (HandlerErrorKind::InvalidInput, AuthorizeError::Discovery(_)) => {
+            return format!(
+                "There is no server of accounts at “{typed}”. Type your handle instead, such as alice.example.com."
+            );
+        }
+        (HandlerErrorKind::InvalidInput, _) => {
+            return format!("There is no account “{typed}”. Is the handle spelled correctly?");
+        }
+        (HandlerErrorKind::BadAnswer, AuthorizeError::Identity { .. }) => {
+            "This account is not set up correctly, so nobody can sign in to it at the moment."
+        }
+        (HandlerErrorKind::BadAnswer, _) => {
+            "Your account's server does not support this kind of sign-in, so you cannot sign in here with this account."
+        }
+        (HandlerErrorKind::Internal, _) => "The sign-in could not be started here. Please try again later.",
+        _ => "Your account's server could not be reached. Please try again in a moment.",
+    };
+    text.to_owned()
+}
+
 pub(super) fn status_of_authorize(error: &AuthorizeError) -> StatusCode {
-    match error {
-        AuthorizeError::Input { .. } => StatusCode::BAD_REQUEST,
-        AuthorizeError::Identity { source, .. } => match kind_of_identity(source) {
-            HandlerErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
-            HandlerErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            _ => StatusCode::BAD_GATEWAY,
-        },
-        AuthorizeError::Pending(_)
-        | AuthorizeError::NoRandom(_)
-        | AuthorizeError::Key(_)
-        | AuthorizeError::Scope { .. }
-        | AuthorizeError::RedirectUri { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+    match kind_of_authorize(error) {
+        HandlerErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
+        HandlerErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_GATEWAY,
     }
 }

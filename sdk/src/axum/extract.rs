@@ -15,6 +15,7 @@ use url::{Position, Url};
 use super::{HandlerError, WebAuth, login::setting, return_to};
 use crate::{
     oauth::{OAuthClient, SessionError, SessionId},
+    types::Did,
     xrpc::{Reauthenticate, ReauthenticateReason},
 };
 
@@ -43,7 +44,8 @@ pub enum NotSignedIn {
     /// No account is signed in in this browser.
     #[error("no account is signed in")]
     NoSession(AskToSignIn),
-    /// An account was signed in, but its session has ended.
+    /// An account was signed in, but its session has ended. It stays the active one until the user signs in, switches or signs
+    /// out, so that what is sent from an open page of it is never done as another account of the browser.
     #[error(transparent)]
     SignInAgain(SignInAgain),
 }
@@ -61,7 +63,7 @@ pub struct SignInAgain {
 
 /// The response that asks the user to sign in: a redirect for browsers, 401 for all other clients.
 ///
-/// It also removes an ended session from the browser. Created by [`WebAuth::ask_to_sign_in`] or contained in
+/// It also tells the browser that a session has ended. Created by [`WebAuth::ask_to_sign_in`] or contained in
 /// [`NotSignedIn`].
 #[derive(Debug, Clone)]
 pub struct AskToSignIn {
@@ -125,7 +127,7 @@ impl WebAuth {
     fn ask(&self, parts: &Parts, ended: Option<&SessionId>) -> AskToSignIn {
         let cookies = ended.map(|id| {
             let mut sessions = self.inner.jar.sessions(&parts.headers);
-            sessions.sign_out(id);
+            sessions.end(id);
             self.inner.jar.set_sessions(&sessions)
         });
         let go = self.inner.settings.redirect_to_login && is_navigation(&parts.headers);
@@ -137,7 +139,7 @@ impl WebAuth {
     /// this browser, such as one of the app's own account: a sign-in would lead back to the same failure.
     pub(super) fn ask_because_of(&self, parts: &Parts, error: &HandlerError) -> Option<AskToSignIn> {
         let sessions = self.inner.jar.sessions(&parts.headers);
-        if sessions.active().is_none() {
+        if sessions.signed_in().is_none() {
             return Some(self.ask(parts, None));
         }
         let ended = error.ended()?;
@@ -168,9 +170,60 @@ impl WebAuth {
         return_to::safe(&path).map(str::to_owned)
     }
 
+    /// Returns the client of one account of the browser, whether it is the active one or not.
+    ///
+    /// The extractor gives the client of the account that is active when a request arrives. A form may have been shown while
+    /// another one was: in another tab, the user may have switched or signed in since. Where that matters, put the DID into
+    /// the form, and call this with it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`NotSignedIn`] if the account is not signed in in this browser, or its session has ended. As an answer, it
+    /// leads to the sign-in and back to the page with the form.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{
+    ///     api::app::bsky::feed::post::Post,
+    ///     axum::{HandlerError, WebAuth},
+    ///     types::{Datetime, Did},
+    /// };
+    /// use axum::{extract::State, http::request::Parts, response::Redirect};
+    ///
+    /// # fn field(body: &str, name: &str) -> String { body.to_owned() }
+    /// // <input type="hidden" name="did" value="did:plc:..">
+    /// async fn publish(State(web): State<WebAuth>, parts: Parts, body: String) -> Result<Redirect, HandlerError> {
+    ///     let client = web.client_for(&parts, &Did::new(field(&body, "did"))?).await?;
+    ///     client.records::<Post>().create(&Post::new(field(&body, "text"), Datetime::now())).await?;
+    ///     Ok(Redirect::to("/"))
+    /// }
+    /// ```
+    pub async fn client_for(&self, parts: &Parts, did: &Did) -> Result<OAuthClient, NotSignedIn> {
+        let sessions = self.inner.jar.sessions(&parts.headers);
+        match sessions.latest_of(did) {
+            Some(id) => self.client_named(parts, id).await,
+            None => match sessions.active().filter(|id| id.did() == did) {
+                Some(ended) => Err(self.again(parts, ended)),
+                None => Err(NotSignedIn::NoSession(self.ask(parts, None))),
+            },
+        }
+    }
+
     async fn client_of(&self, parts: &Parts) -> Result<OAuthClient, NotSignedIn> {
         let sessions = self.inner.jar.sessions(&parts.headers);
-        let Some(id) = sessions.active() else { return Err(NotSignedIn::NoSession(self.ask(parts, None))) };
+        match sessions.active() {
+            Some(id) if sessions.has_ended(id) => Err(self.again(parts, id)),
+            Some(id) => self.client_named(parts, id).await,
+            None => Err(NotSignedIn::NoSession(self.ask(parts, None))),
+        }
+    }
+
+    /// The rejection for a session that has ended before.
+    fn again(&self, parts: &Parts, id: &SessionId) -> NotSignedIn {
+        let ended = Reauthenticate::new(id.did().clone(), ReauthenticateReason::NotFound, None);
+        NotSignedIn::SignInAgain(SignInAgain { ended, ask: self.ask(parts, None) })
+    }
+
+    async fn client_named(&self, parts: &Parts, id: &SessionId) -> Result<OAuthClient, NotSignedIn> {
         let client = self.oauth().client_named(id);
         match client.session_info().await {
             Ok(_) => Ok(client),

@@ -42,6 +42,7 @@ use crate::{
 /// | a server or a store fails, or limits its requests | a page that says so (503), with `Retry-After` if it is known | 503 |
 /// | the request is invalid | a page that says so (400) | 400 |
 /// | what is asked for does not exist | a page that says so (404) | 404 |
+/// | the app cannot use the stored session of the active account: it is damaged, or a key is missing | a page (500) that offers a new sign-in | 500 |
 /// | a server's answer is invalid | a page that says so (502) | 502 |
 /// | anything else, such as the end of a session of the app's own account | a page (500) | 500 |
 ///
@@ -115,12 +116,15 @@ pub(super) struct Class {
     pub(super) lacking: Option<Did>,
     /// The session that has ended.
     pub(super) ended: Option<Reauthenticate>,
+    /// The account whose stored session the app cannot use.
+    pub(super) unusable: Option<Did>,
 }
 
 impl Class {
     pub(super) fn of(kind: HandlerErrorKind) -> Self {
         let (message, retry_after, missing_scope, account_problem) = (None, None, None, None);
-        Self { kind, message, retry_after, missing_scope, account_problem, lacking: None, ended: None }
+        let (lacking, ended, unusable) = (None, None, None);
+        Self { kind, message, retry_after, missing_scope, account_problem, lacking, ended, unusable }
     }
 
     /// A failure that is over after a while, or one for which `kind` is the right word.
@@ -303,6 +307,11 @@ impl HandlerError {
     /// The account that lacks the scope, if it is known.
     pub(super) fn lacking(&self) -> Option<&Did> {
         self.0.class.lacking.as_ref()
+    }
+
+    /// The account whose stored session the app cannot use, if it is known.
+    pub(super) fn unusable(&self) -> Option<&Did> {
+        self.0.class.unusable.as_ref()
     }
 
     /// The same error as one of the app, because the visitor can do nothing about it.

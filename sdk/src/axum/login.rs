@@ -16,7 +16,7 @@ use super::{
     return_to,
 };
 use crate::{
-    oauth::{CallbackParams, SignedIn},
+    oauth::{CallbackParams, SignOutError, SignedIn},
     server_text::excerpt,
 };
 
@@ -195,11 +195,15 @@ impl WebAuth {
         let state = AppState::read(signed_in.app_state.as_deref());
         signed_in.app_state = state.app;
         let mut sessions = self.inner.jar.sessions(headers);
-        // No cookie contains earlier sessions of the account anymore, so nobody could sign them out later.
+        // No cookie contains earlier sessions of the account anymore, so nobody could sign them out later. The cookies of those
+        // that cannot be removed now stay, for the next sign-out.
         let replaced = self.inner.jar.sign_in(&mut sessions, signed_in.client.session_id().clone());
         for (id, ended) in self.end_all(&replaced).await {
-            if let Err(error) = ended {
-                tracing::warn!(session = %id, error = &error as &dyn std::error::Error, "a replaced session remains");
+            let Err(error) = ended else { continue };
+            tracing::warn!(session = %id, error = &error as &dyn std::error::Error, "a replaced session remains");
+            // A removal that takes long goes on.
+            if !matches!(error, SignOutError::Timeout { .. }) {
+                sessions.keep(&id);
             }
         }
         for hook in &self.inner.settings.after_sign_in {

@@ -8,7 +8,7 @@
 //! use atproto_sdk::{
 //!     axum::{HandlerError, WebAuth},
 //!     oauth::{ClientMetadata, OAuth, OAuthClient},
-//!     store::SealingKeys,
+//!     store::{FileStore, SealingKeys},
 //! };
 //! use axum::{Router, extract::FromRef, routing::get};
 //!
@@ -38,7 +38,8 @@
 //!
 //! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
 //! let metadata = ClientMetadata::loopback().redirect_uri("http://127.0.0.1:3000/callback");
-//! let oauth = OAuth::builder(metadata).build()?;
+//! // With the same store and the same keys, users remain signed in after a restart.
+//! let oauth = OAuth::builder(metadata).store(FileStore::open("sessions.json")?).build()?;
 //! let web = WebAuth::builder(oauth, SealingKeys::from_env("COOKIE_KEYS")?).build()?;
 //! let app = Router::new()
 //!     .route("/", get(home))
@@ -76,6 +77,10 @@
 //!
 //! A browser stays signed in to 16 accounts, or to fewer if their DIDs are so long that the cookies would take more
 //! than 4096 bytes; one more replaces the oldest.
+//!
+//! The account that was signed in or switched to last is the active one. If its session ends, it stays that, and the browser is
+//! asked to sign in again, until the user signs in, switches or signs out: what is sent from a page that is still open is
+//! never done as another account. [`WebAuth::client_for`] ties a form to the account that it was shown for.
 //!
 //! # Requests from other sites
 //!

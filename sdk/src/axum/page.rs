@@ -49,17 +49,20 @@ pub(super) fn failed(shown: &HandlerErrorPage<'_>, login_path: &str) -> Response
         _ => "Something went wrong",
     };
     let mut body = format!("<p>{}</p>\n", escape(error.user_message()));
-    match (&shown.consent, shown.return_to) {
-        (Some(consent), return_to) => {
-            let fields = hidden("identifier", consent.identifier) + &hidden("scope", consent.scope);
-            let back = return_to.map(|path| hidden("return_to", path)).unwrap_or_default();
-            body += &format!(
-                "<form method=\"post\" action=\"{}\">\n{fields}{back}<button>Continue to your account's server</button>\n\
-                 </form>",
-                escape(login_path)
-            );
-        }
-        (None, Some(path)) if error.kind() == HandlerErrorKind::TryLater => {
+    let mut form = |fields: String, button: &str| {
+        let back = shown.return_to.map(|path| hidden("return_to", path)).unwrap_or_default();
+        body += &format!(
+            "<form method=\"post\" action=\"{}\">\n{fields}{back}<button>{button}</button>\n</form>",
+            escape(login_path)
+        );
+    };
+    match (&shown.consent, shown.sign_in_again, shown.return_to) {
+        (Some(consent), ..) => form(
+            hidden("identifier", consent.identifier) + &hidden("scope", consent.scope),
+            "Continue to your account's server",
+        ),
+        (None, Some(did), _) => form(hidden("identifier", did), "Sign in again"),
+        (None, None, Some(path)) if error.kind() == HandlerErrorKind::TryLater => {
             body += &format!("<p><a href=\"{}\">Try again</a></p>", escape(path));
         }
         _ => {}

@@ -86,16 +86,9 @@ impl WebAuth {
         match self.form(request).await {
             Err(error) => self.error(&error),
             Ok((fields, mut sessions)) => {
-                let ending: Vec<SessionId> = match (fields.all, &fields.did) {
-                    (true, _) => sessions.all(),
-                    (false, Some(did)) => {
-                        let ending = Did::new(did).map(|did| sessions.of(&did)).unwrap_or_default();
-                        if ending.is_empty() {
-                            return self.error(&WebError::UnknownAccount);
-                        }
-                        ending
-                    }
-                    (false, None) => sessions.active().map(|id| sessions.of(id.did())).unwrap_or_default(),
+                let ending = match to_sign_out(&fields, &mut sessions) {
+                    Ok(ending) => ending,
+                    Err(error) => return self.error(&error),
                 };
                 let mut failed = None;
                 for (id, ended) in self.end_all(&ending).await {
@@ -169,6 +162,29 @@ impl WebAuth {
     fn with_sessions(&self, response: Response, sessions: &Sessions) -> Response {
         setting(response, self.inner.jar.set_sessions(sessions))
     }
+}
+
+/// The sessions that a form signs out.
+fn to_sign_out(fields: &Fields, sessions: &mut Sessions) -> Result<Vec<SessionId>, WebError> {
+    let Some(active) = sessions.active().map(|id| id.did().clone()) else { return no_account(fields) };
+    let named = fields.did.as_ref().filter(|_| !fields.all).map(Did::new).transpose();
+    let Ok(named) = named else { return Err(WebError::UnknownAccount) };
+    // Who signs out the active account, or all of them, has decided about one whose session has ended.
+    let is_active = named.as_ref().is_none_or(|did| *did == active);
+    let had_ended = is_active && sessions.forget_ended();
+    let ending = match (fields.all, named) {
+        (true, _) => sessions.all(),
+        (false, named) => sessions.of(&named.unwrap_or(active)),
+    };
+    if ending.is_empty() && !had_ended && fields.did.is_some() && !fields.all {
+        return Err(WebError::UnknownAccount);
+    }
+    Ok(ending)
+}
+
+/// The sign-out of a browser without accounts.
+fn no_account(fields: &Fields) -> Result<Vec<SessionId>, WebError> {
+    if fields.did.is_some() && !fields.all { Err(WebError::UnknownAccount) } else { Ok(Vec::new()) }
 }
 
 /// A public document, for servers and for tools that run in a browser.

@@ -11,7 +11,8 @@ use crate::{oauth::SessionId, types::Did};
 /// An extractor of all accounts that are signed in in the browser, in the order in which they signed in.
 ///
 /// It never rejects a request; if no account is signed in, it is empty. It does not check whether the sessions are still
-/// usable.
+/// usable. If the session of the active account was found to have ended, that account is not among them, and no other one is
+/// active until the user signs in, switches or signs out.
 ///
 /// ```no_run
 /// use atproto_sdk::axum::Accounts;
@@ -76,7 +77,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, std::convert::Infallible> {
         let sessions = WebAuth::from_ref(state).inner.jar.sessions(&parts.headers);
-        let active = sessions.active();
+        let active = sessions.signed_in();
         let account = |id: &SessionId| SignedInAccount { session: id.clone(), is_active: Some(id) == active };
         Ok(Self(sessions.accounts().into_iter().map(account).collect()))
     }

@@ -92,7 +92,8 @@ impl ResolverBuilder {
         self
     }
 
-    /// Sets the name server that is queried for TXT records, over UDP and TCP. The default is the system's.
+    /// Sets the name server that is queried over UDP and TCP: for TXT records, and for whether a host exists that the system's
+    /// resolver does not find. The default is the system's.
     pub fn name_server(mut self, address: SocketAddr) -> Self {
         self.name_server = Some(address);
         self
@@ -155,7 +156,7 @@ impl ResolverBuilder {
             value: "(the proxy)".to_owned(),
             problem: "it must be an address like `http://proxy.example.com:3128`",
         })?;
-        let egress = Egress { allow_loopback_http: development, proxy };
+        let egress = Egress { allow_loopback_http: development, proxy, name_server: self.name_server };
         let untrusted = UntrustedHttp::new(&egress).map_err(IdentityError::Setup)?;
         self.build_with(untrusted, &egress)
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::{
     did_document::DidDocument,
     error::{IdentityError, excerpt},
-    http::{FetchError, UntrustedHttp},
+    fetch_error::FetchError,
+    http::UntrustedHttp,
 };
 use crate::types::{Did, Handle};
 

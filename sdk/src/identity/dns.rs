@@ -1,4 +1,4 @@
-//! A DNS client for TXT records.
+//! A DNS client for TXT records, and for whether a host exists.
 //!
 //! It sends a query over UDP and repeats it over TCP if the response is truncated, which is all that resolving a handle
 //! needs. A full resolver would add about 25 crates to every user's build. The records of the protocol contain a DID
@@ -10,7 +10,10 @@ use std::{
     sync::Arc,
 };
 
-use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, TYPE, rdata::RData};
+use futures_util::future::try_join;
+use simple_dns::{
+    CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, ResourceRecord, TYPE, rdata::RData,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpStream, UdpSocket},
@@ -19,10 +22,19 @@ use tokio::{
 };
 
 use super::{error::excerpt, syntax::parse_did};
-use crate::{limits, random, types::Did};
+use crate::{
+    domains::{Domains, domain},
+    limits, random,
+    types::Did,
+};
 
 /// How many names are queried at once. Each takes a socket, and strangers choose how many names there are.
 const SLOTS: usize = 64;
+/// How many of these are names of one domain, whose name servers may not answer.
+const SLOTS_OF_DOMAIN: usize = 8;
+/// How many names may be queried or wait for that, and how many of those of one domain.
+const MOST: usize = 2048;
+const MOST_OF_DOMAIN: usize = 256;
 /// How many times each server is tried.
 const ROUNDS: usize = 2;
 /// The maximum number of unrelated responses that are ignored while waiting for ours.
@@ -40,6 +52,7 @@ const PUBLIC: [IpAddr; 3] = [
 pub(super) struct Dns {
     servers: Vec<SocketAddr>,
     slots: Arc<Semaphore>,
+    domains: Domains,
 }
 
 /// Why a DNS query failed.
@@ -57,6 +70,8 @@ pub(super) enum DnsError {
     Name,
     #[error("no source of randomness is available")]
     Random,
+    #[error("too many names are being queried at the moment")]
+    Busy,
     #[error("no further queries are made")]
     Closed,
 }
@@ -72,17 +87,38 @@ impl Dns {
             Some(server) => vec![server],
             None => system_servers()?,
         };
-        Ok(Self { servers, slots: Arc::new(Semaphore::new(SLOTS)) })
+        let domains = Domains::new(SLOTS_OF_DOMAIN, MOST, MOST_OF_DOMAIN);
+        Ok(Self { servers, slots: Arc::new(Semaphore::new(SLOTS)), domains })
     }
 
     /// Returns the TXT records of a name, each with its strings concatenated. The result is empty if the name does not
     /// exist. Records that are not valid UTF-8 are ignored.
     pub(super) async fn txt(&self, name: &str) -> Result<Vec<String>, DnsError> {
+        self.records(name, TYPE::TXT).await
+    }
+
+    /// How many more names could be queried.
+    #[cfg(test)]
+    pub(super) fn slots(&self) -> usize {
+        self.slots.available_permits()
+    }
+
+    /// Returns whether a host certainly has no address: it does not exist, or has records of other types only.
+    async fn has_no_address(&self, host: &str) -> Result<bool, DnsError> {
+        let (v4, v6) = (self.records(host, TYPE::A), self.records(host, TYPE::AAAA));
+        let (v4, v6) = try_join(v4, v6).await?;
+        Ok(v4.is_empty() && v6.is_empty())
+    }
+
+    /// Returns the records of a type, as text. The result is empty if there are none, or no such name.
+    async fn records(&self, name: &str, kind: TYPE) -> Result<Vec<String>, DnsError> {
+        // In this order, so that what waits for its domain takes no slot from others.
+        let _at_domain = self.domains.enter(domain(name)).ok_or(DnsError::Busy)?.place().await;
         let _slot = self.slots.acquire().await.map_err(|_| DnsError::Closed)?;
         let mut failure = DnsError::Name;
         for _ in 0..ROUNDS {
             for server in &self.servers {
-                let response = timeout(limits::NAME_SERVER, query(*server, name)).await;
+                let response = timeout(limits::NAME_SERVER, query(*server, name, kind)).await;
                 match response.unwrap_or(Err(DnsError::Timeout { server: *server })) {
                     Ok(records) => return Ok(records),
                     Err(error @ (DnsError::Name | DnsError::Random)) => return Err(error),
@@ -128,6 +164,14 @@ impl DidRecords {
     }
 }
 
+impl DidRecords {
+    /// Returns whether a host certainly has no address. `false` if nothing is known about that.
+    pub(super) async fn has_no_address(&self, host: &str) -> bool {
+        let Ok(dns) = &self.0 else { return false };
+        matches!(timeout(limits::NAME_LOOKUP, dns.has_no_address(host)).await, Ok(Ok(true)))
+    }
+}
+
 /// Returns the one DID in TXT records. Records that do not start with `did=` belong to other protocols.
 pub(super) fn did_in_records(records: &[String]) -> Result<Option<Did>, DidRecordsError> {
     let mut found: Option<String> = None;
@@ -163,12 +207,12 @@ fn system_servers() -> Result<Vec<SocketAddr>, String> {
 }
 
 /// Sends one query to one server.
-async fn query(server: SocketAddr, name: &str) -> Result<Vec<String>, DnsError> {
+async fn query(server: SocketAddr, name: &str, kind: TYPE) -> Result<Vec<String>, DnsError> {
     let io = |problem| DnsError::Io { server, problem };
     let mut id = [0; 2];
     random::fill(&mut id).map_err(|_| DnsError::Random)?;
     let id = u16::from_be_bytes(id);
-    let question = question(id, name).ok_or(DnsError::Name)?;
+    let question = question_of(id, name, kind).ok_or(DnsError::Name)?;
 
     let any: IpAddr =
         if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
@@ -179,11 +223,11 @@ async fn query(server: SocketAddr, name: &str) -> Result<Vec<String>, DnsError> 
     let mut buffer = vec![0; 4096];
     for _ in 0..MAX_UNRELATED {
         let length = socket.recv(&mut buffer).await.map_err(io)?;
-        match read_response(id, name, &buffer[..length]) {
+        match read_response(id, name, kind, &buffer[..length]) {
             Response::Unrelated => {}
             Response::Records(records) => return Ok(records),
             Response::Refused(code) => return Err(DnsError::Refused { server, code }),
-            Response::Truncated => return query_over_tcp(server, id, name, &question).await,
+            Response::Truncated => return query_over_tcp(server, id, name, kind, &question).await,
         }
     }
     Err(DnsError::Broken { server })
@@ -193,6 +237,7 @@ async fn query_over_tcp(
     server: SocketAddr,
     id: u16,
     name: &str,
+    kind: TYPE,
     question: &[u8],
 ) -> Result<Vec<String>, DnsError> {
     let io = |problem| DnsError::Io { server, problem };
@@ -202,17 +247,23 @@ async fn query_over_tcp(
     let length = stream.read_u16().await.map_err(io)?;
     let mut response = vec![0; usize::from(length)];
     stream.read_exact(&mut response).await.map_err(io)?;
-    match read_response(id, name, &response) {
+    match read_response(id, name, kind, &response) {
         Response::Records(records) => Ok(records),
         Response::Refused(code) => Err(DnsError::Refused { server, code }),
         Response::Unrelated | Response::Truncated => Err(DnsError::Broken { server }),
     }
 }
 
+/// For the fuzz target.
+#[cfg(fuzzing)]
 pub(super) fn question(id: u16, name: &str) -> Option<Vec<u8>> {
+    question_of(id, name, TYPE::TXT)
+}
+
+fn question_of(id: u16, name: &str, kind: TYPE) -> Option<Vec<u8>> {
     let mut packet = Packet::new_query(id);
     packet.set_flags(PacketFlag::RECURSION_DESIRED);
-    let question = Question::new(Name::new(name).ok()?, TYPE::TXT.into(), CLASS::IN.into(), false);
+    let question = Question::new(Name::new(name).ok()?, kind.into(), CLASS::IN.into(), false);
     packet.questions.push(question);
     packet.build_bytes_vec().ok()
 }
@@ -225,10 +276,10 @@ enum Response {
     Unrelated,
 }
 
-fn read_response(id: u16, name: &str, bytes: &[u8]) -> Response {
+fn read_response(id: u16, name: &str, kind: TYPE, bytes: &[u8]) -> Response {
     let Ok(packet) = Packet::parse(bytes) else { return Response::Unrelated };
     let is_ours = packet.questions.first().is_some_and(|question| {
-        question.qtype == QTYPE::TYPE(TYPE::TXT)
+        question.qtype == QTYPE::TYPE(kind)
             && question.qclass == QCLASS::CLASS(CLASS::IN)
             && question.qname.to_string().eq_ignore_ascii_case(name)
     });
@@ -238,15 +289,20 @@ fn read_response(id: u16, name: &str, bytes: &[u8]) -> Response {
     match packet.rcode() {
         RCODE::NoError if packet.has_flags(PacketFlag::TRUNCATION) => Response::Truncated,
         // The name server follows aliases, so the records may have another name.
-        RCODE::NoError => Response::Records(packet.answers.into_iter().filter_map(text).collect()),
+        RCODE::NoError => {
+            Response::Records(packet.answers.into_iter().filter_map(|record| content(record, kind)).collect())
+        }
         RCODE::NameError => Response::Records(Vec::new()),
         code => Response::Refused(code),
     }
 }
 
-fn text(record: simple_dns::ResourceRecord<'_>) -> Option<String> {
+/// What a record says, if it is of this type.
+fn content(record: ResourceRecord<'_>, kind: TYPE) -> Option<String> {
     match record.rdata {
-        RData::TXT(txt) => String::try_from(txt).ok(),
+        RData::TXT(txt) if kind == TYPE::TXT => String::try_from(txt).ok(),
+        RData::A(a) if kind == TYPE::A => Some(Ipv4Addr::from(a.address).to_string()),
+        RData::AAAA(a) if kind == TYPE::AAAA => Some(Ipv6Addr::from(a.address).to_string()),
         _ => None,
     }
 }
@@ -254,7 +310,7 @@ fn text(record: simple_dns::ResourceRecord<'_>) -> Option<String> {
 /// For the fuzz target.
 #[cfg(fuzzing)]
 pub(super) fn texts_in_response(id: u16, name: &str, bytes: &[u8]) -> Option<Vec<String>> {
-    match read_response(id, name, bytes) {
+    match read_response(id, name, TYPE::TXT, bytes) {
         Response::Records(texts) => Some(texts),
         _ => None,
     }

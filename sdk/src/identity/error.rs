@@ -1,6 +1,6 @@
 //! The errors of identity resolution.
 
-use super::http::FetchError;
+use super::fetch_error::FetchError;
 use crate::{
     report::with_causes,
     server_text,
@@ -92,6 +92,17 @@ pub enum IdentityError {
         first: String,
         /// Another one.
         second: String,
+    },
+    /// The record in DNS contains something else than a DID, and HTTPS does not resolve the handle either. Its owner must correct
+    /// the record.
+    #[error(
+        "the TXT record of _atproto.{handle} contains `{found}`, which is not a DID; it must be corrected"
+    )]
+    HandleRecord {
+        /// The handle.
+        handle: Handle,
+        /// What the record contains, truncated to 200 characters.
+        found: String,
     },
     /// The request to the service that resolves handles failed.
     #[error("the handle {handle} could not be looked up at the configured service")]
@@ -185,6 +196,9 @@ pub enum IdentityError {
 
 impl IdentityError {
     /// Returns `true` if a later attempt may succeed, because the network or a server failed.
+    ///
+    /// A handle whose host does not exist, and for which DNS has no record, is no such case: it is spelled wrongly, or its
+    /// account does not exist any more.
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::HandleUnresolved { dns, well_known, .. } => dns.is_some() || well_known.is_temporary(),

@@ -7,7 +7,8 @@ use futures_util::future::{Either, select};
 use super::{
     dns::{DidRecords, DidRecordsError},
     error::{IdentityError, excerpt},
-    http::{FetchError, UntrustedHttp},
+    fetch_error::FetchError,
+    http::UntrustedHttp,
     syntax::{parse_did, parse_origin},
 };
 use crate::types::{Did, Handle};
@@ -101,6 +102,9 @@ impl PublicLookup {
             Ok(Some(did)) => return Ok(did),
             Err(DnsProblem::Ambiguous(e)) => return Err(e),
             Ok(None) => None,
+            Err(DnsProblem::NotADid(found)) => {
+                return well_known.map_err(|_| IdentityError::HandleRecord { handle: handle.clone(), found });
+            }
             Err(DnsProblem::Failed(problem)) => Some(problem),
         };
         well_known.map_err(|e| IdentityError::HandleUnresolved {
@@ -118,9 +122,7 @@ impl PublicLookup {
                 DnsProblem::Ambiguous(IdentityError::HandleAmbiguous { handle, first, second })
             }
             DidRecordsError::Failed(problem) => DnsProblem::Failed(problem),
-            DidRecordsError::NotADid(text) => {
-                DnsProblem::Failed(format!("contains `{text}`, which is not a DID"))
-            }
+            DidRecordsError::NotADid(text) => DnsProblem::NotADid(text),
         })
     }
 
@@ -136,6 +138,8 @@ impl PublicLookup {
 enum DnsProblem {
     /// The lookup fails as a whole.
     Ambiguous(IdentityError),
+    /// The record contains something else; HTTPS may resolve the handle.
+    NotADid(String),
     /// DNS cannot resolve this handle; HTTPS may.
     Failed(String),
 }

@@ -4,7 +4,7 @@ use std::{
     error::Error as StdError,
     fmt, io,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -15,10 +15,17 @@ use reqwest::{
     redirect::Policy,
 };
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
-use super::address::{forbidden_range, is_loopback};
+use super::{
+    address::{forbidden_range, is_loopback},
+    dns::DidRecords,
+    fetch_error::FetchError,
+    places::{FetchPlace, Places},
+};
 use crate::{
+    domains::domain,
     http_client, limits,
     name_lookup::{self, NameLookup},
     server_text::{MESSAGE, SHORT, excerpt},
@@ -29,121 +36,6 @@ use crate::{
 const JSON_LIMIT: usize = 256 * 1024;
 /// The maximum size of a text: a DID has at most 2048 bytes.
 const TEXT_LIMIT: usize = 8 * 1024;
-
-/// The error returned when a document of an untrusted server could not be fetched.
-///
-/// Messages contain the URL without credentials.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FetchError {
-    /// The URL is not acceptable. No request was sent.
-    #[error("{url} was not fetched: {problem}")]
-    InsecureUrl {
-        /// The URL, without credentials.
-        url: String,
-        /// Why it is not acceptable.
-        problem: &'static str,
-    },
-    /// The host has no address on the public internet. No request was sent.
-    #[error(
-        "{url} was not fetched: its host has the {range} address {address}, and only public addresses are allowed"
-    )]
-    ForbiddenAddress {
-        /// The URL.
-        url: String,
-        /// The address.
-        address: IpAddr,
-        /// The range that the address belongs to, such as `private`.
-        range: &'static str,
-    },
-    /// The server responded with a redirect, and no redirect or no further redirect is followed.
-    #[error(
-        "{url} responded with a redirect ({status}), which is not followed; the document must be served at this URL"
-    )]
-    Redirect {
-        /// The URL.
-        url: String,
-        /// The status code, 3xx.
-        status: u16,
-        /// The target of the redirect.
-        location: Option<String>,
-    },
-    /// The status code of the response is not 200.
-    #[error("{url} responded with status {status} instead of 200")]
-    Status {
-        /// The URL.
-        url: String,
-        /// The status code.
-        status: u16,
-    },
-    /// The content type of the response is not JSON.
-    #[error("{url} responded with content type `{}` instead of JSON", found.as_deref().unwrap_or("(none)"))]
-    ContentType {
-        /// The URL.
-        url: String,
-        /// The `Content-Type` header, truncated to 200 characters.
-        found: Option<String>,
-    },
-    /// The body exceeds the size limit.
-    #[error("{url} responded with more than {limit} bytes")]
-    TooLarge {
-        /// The URL.
-        url: String,
-        /// The limit in bytes, which applies after decompression.
-        limit: usize,
-    },
-    /// There was no complete response within the time limit.
-    #[error("{url} did not respond completely within {limit:?}; try again later")]
-    Timeout {
-        /// The URL.
-        url: String,
-        /// The time limit.
-        limit: Duration,
-    },
-    /// No connection could be established: the name does not resolve, or the network or TLS failed.
-    #[error("could not connect to {url}; check the name or try again later")]
-    Connect {
-        /// The URL.
-        url: String,
-        /// The cause.
-        source: reqwest::Error,
-    },
-    /// The connection was interrupted.
-    #[error("the connection to {url} was interrupted; try again later")]
-    Exchange {
-        /// The URL.
-        url: String,
-        /// The cause.
-        source: reqwest::Error,
-    },
-    /// The body is not the expected JSON.
-    #[error("{url} responded with JSON that could not be decoded: {problem}")]
-    Json {
-        /// The URL.
-        url: String,
-        /// The problem and its position, truncated to 500 characters.
-        problem: String,
-    },
-    /// The body is not the expected text.
-    #[error("{url} responded with a text that {problem}")]
-    Text {
-        /// The URL.
-        url: String,
-        /// What is wrong with the text.
-        problem: &'static str,
-    },
-}
-
-impl FetchError {
-    /// Returns `true` if a later attempt may succeed, because the network failed or the server was overloaded.
-    pub fn is_temporary(&self) -> bool {
-        match self {
-            Self::Timeout { .. } | Self::Connect { .. } | Self::Exchange { .. } => true,
-            Self::Status { status, .. } => *status == 429 || *status >= 500,
-            _ => false,
-        }
-    }
-}
 
 /// Looks up the addresses of a host name.
 pub(super) type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
@@ -175,6 +67,11 @@ struct Refused {
     range: &'static str,
 }
 
+/// A host whose addresses could not be found out. It passes through `reqwest` as the source of an error.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Unresolved(io::Error);
+
 /// The hook in `reqwest` between name resolution and connecting. Only the addresses that it returns are connected to, so
 /// changing the address of a name in the meantime (DNS rebinding) has no effect.
 struct CheckedAddresses {
@@ -189,7 +86,7 @@ impl Resolve for CheckedAddresses {
         Box::pin(async move {
             let mut refused = None;
             let mut passed = Vec::new();
-            for address in looked_up.await? {
+            for address in looked_up.await.map_err(Unresolved)? {
                 // `http` is allowed for these names because they are local, so they must not resolve elsewhere.
                 let strayed = only_loopback && !is_loopback(address);
                 match rule.check(address) {
@@ -200,7 +97,7 @@ impl Resolve for CheckedAddresses {
             }
             match refused {
                 Some(refused) if passed.is_empty() => Err(refused.into()),
-                _ if passed.is_empty() => Err("the name has no address".into()),
+                _ if passed.is_empty() => Err(Unresolved(io::Error::other("the name has no address")).into()),
                 _ => Ok(Box::new(passed.into_iter()) as Addrs),
             }
         })
@@ -214,6 +111,8 @@ pub(crate) struct Egress {
     pub(crate) allow_loopback_http: bool,
     /// Then it is the proxy that resolves names, and that has to refuse private addresses.
     pub(crate) proxy: Option<reqwest::Proxy>,
+    /// Asked whether a host exists that could not be resolved, in place of the system's name servers.
+    pub(crate) name_server: Option<SocketAddr>,
 }
 
 impl Egress {
@@ -247,7 +146,31 @@ impl Egress {
     /// A client for the servers of accounts that have signed in, which any account can choose. Names that resolve to
     /// private addresses are rejected (O9). Its names are looked up apart from those of strangers.
     pub(crate) fn session_builder(&self) -> reqwest::ClientBuilder {
-        self.builder(self.rule(), lookup(name_lookup::sessions()))
+        self.builder(self.rule(), lookup(name_lookup::sessions())).pool_idle_timeout(limits::SESSION_IDLE)
+    }
+}
+
+/// How the clients for fetches are made.
+struct Recipe {
+    egress: Egress,
+    rule: AddressRule,
+    lookup: Lookup,
+    /// One that keeps no connections, for when enough of them are kept. Few programs need it.
+    parting: OnceLock<reqwest::Client>,
+}
+
+impl Recipe {
+    fn builder(&self) -> reqwest::ClientBuilder {
+        self.egress.builder(self.rule, Arc::clone(&self.lookup))
+    }
+
+    fn parting(&self) -> Option<&reqwest::Client> {
+        if let Some(client) = self.parting.get() {
+            return Some(client);
+        }
+        // One with the same configuration could be built.
+        let client = self.builder().pool_max_idle_per_host(0).build().ok()?;
+        Some(self.parting.get_or_init(|| client))
     }
 }
 
@@ -345,13 +268,28 @@ impl UrlRule {
 /// A client for untrusted URLs.
 ///
 /// It allows https only (and http to loopback in development), no credentials, and public addresses only, which it checks
-/// after name resolution. It follows no redirects by default and limits time and size. It uses no proxy but the one that
-/// the app names, behind which addresses in URLs are still checked, and names are not.
+/// after name resolution. It follows no redirects by default and limits time and size, and how much is fetched at once. It
+/// uses no proxy but the one that the app names, behind which addresses in URLs are still checked, and names are not.
 #[derive(Clone)]
 pub(crate) struct UntrustedHttp {
     client: reqwest::Client,
+    recipe: Arc<Recipe>,
     urls: UrlRule,
     timeout: Duration,
+    places: Arc<Places>,
+    dns: DidRecords,
+}
+
+/// A client for one exchange with an untrusted server, which is counted for as long as this is held.
+pub(crate) struct Exchange<'a> {
+    client: &'a reqwest::Client,
+    _place: FetchPlace<'a>,
+}
+
+impl Exchange<'_> {
+    pub(crate) fn client(&self) -> &reqwest::Client {
+        self.client
+    }
 }
 
 impl fmt::Debug for UntrustedHttp {
@@ -362,13 +300,15 @@ impl fmt::Debug for UntrustedHttp {
 
 impl UntrustedHttp {
     pub(crate) fn new(egress: &Egress) -> Result<Self, reqwest::Error> {
-        Self::build(egress.rule(), egress, lookup(name_lookup::untrusted()), limits::FETCH)
+        let (lookup, places) = (lookup(name_lookup::untrusted()), Places::of_strangers());
+        Self::build(egress.rule(), egress, lookup, limits::FETCH, places)
     }
 
     /// For URLs that the developer configured: the same limits, but any address, so that they can point to a service
     /// inside a private network.
     pub(crate) fn configured(egress: &Egress) -> Result<Self, reqwest::Error> {
-        Self::build(AddressRule::Any, egress, lookup(name_lookup::configured()), limits::FETCH)
+        let (lookup, places) = (lookup(name_lookup::configured()), Places::configured());
+        Self::build(AddressRule::Any, egress, lookup, limits::FETCH, places)
     }
 
     #[cfg(test)]
@@ -377,8 +317,20 @@ impl UntrustedHttp {
         lookup: Lookup,
         timeout: Duration,
     ) -> Result<Self, reqwest::Error> {
-        let egress = Egress { allow_loopback_http: development, proxy: None };
-        Self::build(egress.rule(), &egress, lookup, timeout)
+        let egress = Egress { allow_loopback_http: development, ..Egress::default() };
+        Self::with(&egress, lookup, timeout)
+    }
+
+    /// For development, with places of its own.
+    #[cfg(test)]
+    pub(super) fn crowded(lookup: Lookup, timeout: Duration, places: Places) -> Result<Self, reqwest::Error> {
+        let egress = Egress { allow_loopback_http: true, ..Egress::default() };
+        Self::build(egress.rule(), &egress, lookup, timeout, Arc::new(places))
+    }
+
+    #[cfg(test)]
+    pub(super) fn with(egress: &Egress, lookup: Lookup, timeout: Duration) -> Result<Self, reqwest::Error> {
+        Self::build(egress.rule(), egress, lookup, timeout, Places::of_strangers())
     }
 
     fn build(
@@ -386,14 +338,35 @@ impl UntrustedHttp {
         egress: &Egress,
         lookup: Lookup,
         timeout: Duration,
+        places: Arc<Places>,
     ) -> Result<Self, reqwest::Error> {
-        let client = egress.builder(rule, lookup).build()?;
-        Ok(Self { client, urls: egress.url_rule(rule), timeout })
+        let recipe = Recipe { egress: egress.clone(), rule, lookup, parting: OnceLock::new() };
+        let client =
+            recipe.builder().pool_max_idle_per_host(1).pool_idle_timeout(limits::FETCH_IDLE).build()?;
+        let (urls, dns) = (egress.url_rule(rule), DidRecords::new(egress.name_server));
+        Ok(Self { client, recipe: Arc::new(recipe), urls, timeout, places, dns })
     }
 
-    /// The client itself, for requests to a URL that has been checked.
+    /// The client itself, for requests to a URL that has been checked. Whoever makes them limits how many there are.
     pub(crate) fn client(&self) -> &reqwest::Client {
         &self.client
+    }
+
+    /// Waits for a place among all exchanges with untrusted servers, for one with a URL that has been checked.
+    pub(crate) async fn exchange_with(&self, url: &Url) -> Result<Exchange<'_>, FetchError> {
+        self.enter(url, Instant::now() + self.timeout).await
+    }
+
+    async fn enter(&self, url: &Url, deadline: Instant) -> Result<Exchange<'_>, FetchError> {
+        let host = match url.host() {
+            Some(Host::Domain(name)) => domain(name),
+            Some(address) => address.to_string(),
+            None => String::new(),
+        };
+        let entered = timeout_at(deadline, self.places.enter(host)).await;
+        let Ok(Some(place)) = entered else { return Err(FetchError::Busy { url: redacted(url) }) };
+        let parting = if place.keeps() { None } else { self.recipe.parting() };
+        Ok(Exchange { client: parting.unwrap_or(&self.client), _place: place })
     }
 
     /// Fetches a JSON document: status exactly 200, content type `application/json`, no redirects.
@@ -418,14 +391,17 @@ impl UntrustedHttp {
     pub(crate) async fn get_file(&self, url: &str, wanted: Wanted) -> Result<File, FetchError> {
         let url = self.check_url(url)?;
         let asked = redacted(&url);
+        let deadline = Instant::now() + self.timeout;
+        let exchange = self.enter(&url, deadline).await?;
         let fetched = async {
-            let (url, response) = self.exchange(url, wanted.redirects, wanted.accept).await?;
+            let (url, response) =
+                self.exchange(exchange.client(), url, wanted.redirects, wanted.accept).await?;
             let header = response.headers().get(CONTENT_TYPE);
             let content_type = header.map(|value| excerpt(&String::from_utf8_lossy(value.as_bytes()), SHORT));
             let body = self.body(&url, response, wanted.limit, wanted.only_beginning).await?;
             Ok(File { url, content_type, body })
         };
-        match tokio::time::timeout(self.timeout, fetched).await {
+        match timeout_at(deadline, fetched).await {
             Ok(result) => result,
             Err(_) => Err(FetchError::Timeout { url: asked, limit: self.timeout }),
         }
@@ -454,13 +430,15 @@ impl UntrustedHttp {
         let url = self.check_url(url)?;
         let asked = redacted(&url);
         let accept = if expect == Expect::Anything { "text/plain, */*" } else { "application/json" };
+        let deadline = Instant::now() + self.timeout;
+        let exchange = self.enter(&url, deadline).await?;
         let fetched = async {
-            let (url, response) = self.exchange(url, redirects, accept).await?;
+            let (url, response) = self.exchange(exchange.client(), url, redirects, accept).await?;
             check_content_type(&url, &response, expect)?;
             let body = self.body(&url, response, limit, false).await?;
             Ok((url, body))
         };
-        match tokio::time::timeout(self.timeout, fetched).await {
+        match timeout_at(deadline, fetched).await {
             Ok(result) => result,
             Err(_) => Err(FetchError::Timeout { url: asked, limit: self.timeout }),
         }
@@ -469,18 +447,24 @@ impl UntrustedHttp {
     /// Follows redirects to a response with status 200.
     async fn exchange(
         &self,
+        mut client: &reqwest::Client,
         mut url: Url,
         mut redirects: u8,
         accept: &'static str,
     ) -> Result<(Url, reqwest::Response), FetchError> {
         loop {
-            let request = self.client.get(url.clone()).header(ACCEPT, accept);
-            let response = request.send().await.map_err(|e| self.failed(&url, e))?;
+            let request = client.get(url.clone()).header(ACCEPT, accept);
+            let response = match request.send().await {
+                Ok(response) => response,
+                Err(error) => return Err(self.not_reached(&url, error).await),
+            };
             let status = response.status();
             if status.is_redirection() {
                 url = follow(&url, &response, redirects)?;
                 self.urls.check_parsed(&url)?;
                 redirects -= 1;
+                // One connection stays open for each fetch at most.
+                client = self.recipe.parting().unwrap_or(client);
                 continue;
             }
             if status != StatusCode::OK {
@@ -517,14 +501,22 @@ impl UntrustedHttp {
         Ok(body)
     }
 
+    /// Why there is no response. The system's resolver does not tell whether a name does not exist, or could not be looked up,
+    /// so DNS is asked for that.
+    async fn not_reached(&self, url: &Url, error: reqwest::Error) -> FetchError {
+        if cause_of::<Unresolved>(&error).is_some()
+            && let Some(host) = url.domain()
+            && self.dns.has_no_address(host).await
+        {
+            return FetchError::NoSuchHost { url: redacted(url) };
+        }
+        self.failed(url, error)
+    }
+
     fn failed(&self, url: &Url, error: reqwest::Error) -> FetchError {
         let url = redacted(url);
-        let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
-        while let Some(e) = cause {
-            if let Some(&Refused { address, range }) = e.downcast_ref::<Refused>() {
-                return FetchError::ForbiddenAddress { url, address, range };
-            }
-            cause = e.source();
+        if let Some(&Refused { address, range }) = cause_of::<Refused>(&error) {
+            return FetchError::ForbiddenAddress { url, address, range };
         }
         // Our own message contains the URL.
         let source = error.without_url();
@@ -536,6 +528,18 @@ impl UntrustedHttp {
             FetchError::Exchange { url, source }
         }
     }
+}
+
+/// The cause of this type, if there is one.
+fn cause_of<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// Returns the target of a redirect if it may be followed.

@@ -23,8 +23,9 @@
 //! # Untrusted servers
 //!
 //! A handle or a DID document makes the resolver connect to hosts that anybody can choose. It therefore accepts only
-//! https and public addresses, checks addresses after name resolution, and limits redirects, time and size. It uses no proxy
-//! unless you [name one](ResolverBuilder::proxy), which then has to check the addresses that names resolve to.
+//! https and public addresses, checks addresses after name resolution, and limits redirects, time and size, and how much
+//! is fetched at once, in all and from one domain. It uses no proxy unless you [name one](ResolverBuilder::proxy), which
+//! then has to check the addresses that names resolve to.
 
 mod address;
 mod builder;
@@ -33,11 +34,13 @@ mod did;
 mod did_document;
 pub(crate) mod dns;
 mod error;
+mod fetch_error;
 #[cfg(all(fuzzing, feature = "axum"))]
 #[allow(missing_docs)]
 pub mod fuzzing;
 mod handle;
 pub(crate) mod http;
+mod places;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -47,8 +50,8 @@ use std::{sync::Arc, time::Duration};
 pub use builder::ResolverBuilder;
 pub use did_document::{DidDocument, Service, VerificationMethod};
 pub use error::IdentityError;
+pub use fetch_error::FetchError;
 pub use handle::HandleResolver;
-pub use http::FetchError;
 
 use crate::{
     report::with_causes,

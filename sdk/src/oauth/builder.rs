@@ -1,6 +1,6 @@
 //! The builder of [`OAuth`].
 
-use std::{sync::Arc, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use super::{
     OAuth,
@@ -83,6 +83,8 @@ pub enum BuildError {
 pub struct OAuthBuilder {
     metadata: ClientMetadata,
     store: Option<Arc<dyn Store>>,
+    /// Whether what is stored is lost with the process, as far as that is known.
+    in_memory: bool,
     session_limits: SessionLimits,
     resolver: Option<Arc<dyn ResolveIdentity>>,
     missing_nonce: MissingNoncePolicy,
@@ -104,6 +106,7 @@ impl OAuthBuilder {
         Self {
             metadata,
             store: None,
+            in_memory: true,
             session_limits: SessionLimits::default(),
             resolver: None,
             missing_nonce: MissingNoncePolicy::default(),
@@ -130,7 +133,8 @@ impl OAuthBuilder {
     /// # Ok(()) }
     /// ```
     pub fn store(self, store: impl Store) -> Self {
-        self.shared_store(Arc::new(store))
+        let in_memory = (&store as &dyn Any).is::<MemoryStore>();
+        Self { in_memory, ..self.shared_store(Arc::new(store)) }
     }
 
     /// Sets a store that is also used elsewhere in the program, or whose type is only known at run time.
@@ -148,7 +152,7 @@ impl OAuthBuilder {
     /// # Ok::<(), atproto_sdk::oauth::BuildError>(())
     /// ```
     pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
-        self.store = Some(store);
+        (self.store, self.in_memory) = (Some(store), false);
         self
     }
 
@@ -361,7 +365,7 @@ impl OAuthBuilder {
             }
         };
         // The URLs of account and authorization servers come from untrusted documents (O9).
-        let egress = Egress { allow_loopback_http: self.allow_loopback_http, proxy };
+        let egress = Egress { allow_loopback_http: self.allow_loopback_http, proxy, ..Egress::default() };
         let failed = |e: reqwest::Error| BuildError::Http { problem: with_causes(&e).to_string() };
         let untrusted = UntrustedHttp::new(&egress).map_err(failed)?;
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
@@ -384,6 +388,7 @@ impl OAuthBuilder {
                 pending: PendingSignIns(store),
                 app,
                 allow_loopback_http: self.allow_loopback_http,
+                in_memory: self.in_memory,
             }),
         })
     }

@@ -333,6 +333,12 @@ impl OAuth {
         OAuthClient::new(&self.context.app, id)
     }
 
+    /// Whether sessions are lost with the process, as far as that is known.
+    #[cfg(feature = "axum")]
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.context.in_memory
+    }
+
     /// Returns the accounts that have sessions in the store, sorted by DID.
     ///
     /// # Errors

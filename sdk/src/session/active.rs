@@ -4,8 +4,9 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::Instant,
 };
+
+use tokio::time::Instant;
 
 use super::{
     CachedSession, SessionContext, SessionKey, decode,

@@ -152,12 +152,14 @@ pub(crate) struct RefreshFailure {
     pub(crate) retry_after: Option<Duration>,
     /// The account cannot be used; with the message of the server.
     pub(crate) account: Option<(AccountProblem, Option<String>)>,
+    /// Only a change of the app helps, or another sign-in.
+    pub(crate) lasts: bool,
 }
 
 impl RefreshFailure {
     /// A failure about which the server has said nothing.
     pub(crate) fn new(source: impl Into<Box<dyn Error + Send + Sync>>, processed: Processed) -> Self {
-        Self { source: Arc::from(source.into()), processed, retry_after: None, account: None }
+        Self { source: Arc::from(source.into()), processed, retry_after: None, account: None, lasts: false }
     }
 }
 
@@ -175,7 +177,7 @@ pub(crate) enum Processed {
 /// Whether an access token is accepted.
 pub(crate) enum Probed {
     Accepted,
-    /// The server says that the token is invalid, so it has been replaced.
+    /// The server says that the token is invalid: it has been replaced, or has ended there in another way.
     Refused,
     /// Contains what happened instead.
     Unknown(String),

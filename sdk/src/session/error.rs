@@ -88,6 +88,22 @@ impl SessionStoreError {
         }
     }
 
+    /// Whether the same happens until somebody mends what is stored or how the app is set up.
+    pub(crate) fn lasts(&self) -> bool {
+        use StoreError::{Corrupt, Schema, Unusable, Url};
+        let of_store = matches!(
+            self,
+            Self::Store(Unusable { .. } | Corrupt { .. } | Schema { .. } | Url { .. })
+                | Self::Unusable { .. }
+        );
+        of_store || self.is_unreadable()
+    }
+
+    /// Whether the store did not respond, so that it may still do what it was asked to.
+    pub(crate) fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout { .. } | Self::Store(StoreError::Timeout { .. }))
+    }
+
     /// Whether the store did not contain the expected version.
     pub(crate) fn is_conflict(&self) -> bool {
         matches!(self, Self::Store(StoreError::Conflict))
@@ -112,8 +128,8 @@ impl SessionStoreError {
 /// # }
 /// ```
 ///
-/// Calls report these errors as [`TransportError::Reauthenticate`], [`TransportError::AccountUnavailable`] and
-/// [`TransportError::Session`].
+/// Calls report these errors as [`TransportError::Reauthenticate`], [`TransportError::AccountUnavailable`],
+/// [`TransportError::UnusableSession`] and [`TransportError::Session`].
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -131,6 +147,15 @@ pub enum SessionError {
         steps: String,
         /// Whether the server may have processed the refresh. The next refresh finds out.
         in_doubt: bool,
+        /// The cause.
+        source: Arc<dyn Error + Send + Sync>,
+    },
+    /// The tokens cannot be refreshed by this app as it is set up: the client key of the session is missing, for example. The
+    /// session still exists. Mend the app, or ask the user to sign in again.
+    #[error(
+        "the session cannot be refreshed by this app, but it still exists; mend the app, or sign in again"
+    )]
+    Unusable {
         /// The cause.
         source: Arc<dyn Error + Send + Sync>,
     },
@@ -189,6 +214,15 @@ impl SessionError {
         !matches!(self, Self::Reauthenticate(_) | Self::Interrupted)
     }
 
+    /// Whether the same happens until somebody mends what is stored or how the app is set up, or the user signs in again.
+    pub(crate) fn lasts(&self) -> bool {
+        match self {
+            Self::Unusable { .. } => true,
+            Self::Store(error) => error.lasts(),
+            _ => false,
+        }
+    }
+
     /// Whether unsaved tokens can never be stored, because of what is in the store or of the tokens themselves.
     pub(super) fn is_never_stored(&self) -> bool {
         let Self::NotStored { source } = self else { return false };
@@ -202,6 +236,9 @@ impl SessionError {
             Self::Reauthenticate(ended) => TransportError::Reauthenticate(ended),
             Self::AccountUnavailable { problem, detail } => {
                 TransportError::AccountUnavailable { did: did.clone(), problem, detail }
+            }
+            error if error.lasts() => {
+                TransportError::UnusableSession { did: did.clone(), source: Arc::new(error) }
             }
             error => TransportError::Session { did: did.clone(), source: Arc::new(error) },
         }

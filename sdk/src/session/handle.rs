@@ -1,7 +1,8 @@
 //! The handle of a session that clients hold: provides valid tokens, and runs one refresh at a time.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::{

@@ -30,5 +30,5 @@ pub(crate) use doubt::{Doubt, ProcessId};
 pub use error::{SessionError, SessionFormatError, SessionStoreError};
 pub(crate) use handle::SessionHandle;
 pub(crate) use removal::remove;
-pub(crate) use repository::{Removed, SessionRepository, decode, limited};
+pub(crate) use repository::{NotRemoved, Removed, SessionRepository, decode, limited};
 pub(crate) use state::doubled;

@@ -1,18 +1,17 @@
 //! Refreshing a session (O25, O26, O28): once, under a lock shared by all processes, in a task that callers cannot cancel,
 //! and with care if the outcome is unknown.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod doubts;
 
+use std::{fmt, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 use tracing::Span;
 use zeroize::Zeroizing;
 
 use super::{
-    ActiveSession, CachedSession, Doubt, Probed, Processed, RefreshFailure, Refreshed, Renewed,
-    SessionContext, SessionError, SessionKey, SessionStoreError, StoredSession, limited,
+    ActiveSession, CachedSession, Doubt, Processed, RefreshFailure, Refreshed, Renewed, SessionContext,
+    SessionError, SessionKey, SessionStoreError, StoredSession, limited,
     state::{Outcome, UnsavedTokens},
 };
 use crate::{
@@ -23,6 +22,9 @@ use crate::{
 
 /// How often a write is attempted that conflicts with others.
 const ATTEMPTS: usize = 3;
+
+/// How often the lock is acquired again after another process was waited for.
+const PASSES: usize = 10;
 
 /// Replaces the access token `stale`, unless it has already been replaced. Stores unsaved tokens first.
 pub(super) async fn run<C: SessionContext>(
@@ -53,12 +55,23 @@ async fn store_and_refresh<C: SessionContext>(
         }
     }
     let Some(stale) = stale else { return active.reload(context).await };
-    let lock = context.sessions().lock(&active.id, limits::STORE_LOCK).await?;
-    let current = active.reload(context).await?;
-    if current.record.access_token() != stale && !current.record.is_expired() {
-        return Ok(current);
+    let mut refresher = Refresher::new(context, active, None);
+    for _ in 0..PASSES {
+        let lock = context.sessions().lock(&active.id, limits::STORE_LOCK).await?;
+        let current = active.reload(context).await?;
+        if current.differs_from(stale) && !current.record.is_expired() {
+            return Ok(current);
+        }
+        refresher.lock = Some(lock.watch());
+        let doubt = match refresher.refresh(current, &lock).await? {
+            Progress::Done(cached) => return Ok(cached),
+            Progress::WaitForOther(doubt) => doubt,
+        };
+        // Nobody has to wait for a process that only waits: it may end meanwhile.
+        drop(lock);
+        refresher.wait_for_other(&doubt).await?;
     }
-    Refresher::new(context, active, Some(lock.watch())).refresh(current, &lock).await
+    Err(SessionError::Timeout { limit: refresher.waited })
 }
 
 struct Refresher<'a, C: SessionContext> {
@@ -66,6 +79,8 @@ struct Refresher<'a, C: SessionContext> {
     active: &'a ActiveSession<C>,
     /// Absent if unsaved tokens are stored, which needs no lock.
     lock: Option<LockWatch>,
+    /// How long other processes have been waited for.
+    waited: Duration,
     steps: Vec<String>,
     /// Whether the server may have processed a refresh whose tokens are not stored.
     in_doubt: bool,
@@ -79,11 +94,32 @@ enum Ready<C: SessionContext> {
     Superseded(Arc<CachedSession<C>>),
     /// The session to refresh, as it is stored now.
     Refresh(Arc<CachedSession<C>>),
+    /// Another process may have new tokens, as this doubt says.
+    WaitForOther(Doubt),
+}
+
+/// How far a refresh has come.
+enum Progress<C: SessionContext> {
+    Done(Arc<CachedSession<C>>),
+    /// Another process may have new tokens, as this doubt says.
+    WaitForOther(Doubt),
+}
+
+impl<C: SessionContext> Ready<C> {
+    /// What is to be refreshed, or otherwise how far the refresh has come.
+    fn or_progress(self) -> Result<Arc<CachedSession<C>>, Progress<C>> {
+        match self {
+            Self::Refresh(current) => Ok(current),
+            Self::Superseded(refreshed) => Err(Progress::Done(refreshed)),
+            Self::WaitForOther(doubt) => Err(Progress::WaitForOther(doubt)),
+        }
+    }
 }
 
 impl<'a, C: SessionContext> Refresher<'a, C> {
     fn new(context: &'a C, active: &'a ActiveSession<C>, lock: Option<LockWatch>) -> Self {
-        Self { context, active, lock, steps: Vec::new(), in_doubt: false, accepted: false }
+        let (waited, steps) = (Duration::ZERO, Vec::new());
+        Self { context, active, lock, waited, steps, in_doubt: false, accepted: false }
     }
 
     fn step(&mut self, step: impl fmt::Display) {
@@ -91,48 +127,63 @@ impl<'a, C: SessionContext> Refresher<'a, C> {
         self.steps.push(step.to_string());
     }
 
-    async fn refresh(&mut self, current: Arc<CachedSession<C>>, lock: &StoreLock) -> Outcome<C> {
+    async fn refresh(
+        &mut self,
+        current: Arc<CachedSession<C>>,
+        lock: &StoreLock,
+    ) -> Result<Progress<C>, SessionError> {
         if current.record.is_over() {
-            return self.end(&current, ReauthenticateReason::Revoked).await;
+            return self.end(&current, ReauthenticateReason::Revoked).await.map(Progress::Done);
         }
         if !current.record.can_refresh() {
             return if current.record.is_expired() {
-                self.end(&current, ReauthenticateReason::NoRefreshToken).await
+                self.end(&current, ReauthenticateReason::NoRefreshToken).await.map(Progress::Done)
             } else {
                 let did = self.active.id.did().clone();
                 Err(Reauthenticate::new(did, ReauthenticateReason::NoRefreshToken, None).into())
             };
         }
-        let current = match self.settle_doubt(current).await? {
-            Ready::Refresh(current) => current,
-            Ready::Superseded(refreshed) => return Ok(refreshed),
+        let current = match self.settle_doubt(current).await?.or_progress() {
+            Ok(current) => current,
+            Err(progress) => return Ok(progress),
         };
-        let current = match self.record_intent(current, lock).await? {
-            Ready::Refresh(current) => current,
-            Ready::Superseded(refreshed) => return Ok(refreshed),
-        };
-        let mut left = if self.in_doubt { 1 } else { limits::REFRESH_ATTEMPTS };
+        self.exchange(current, lock).await
+    }
+
+    /// Sends the refresh token, and once more if nobody knows what became of that and another attempt is safe.
+    async fn exchange(
+        &mut self,
+        mut current: Arc<CachedSession<C>>,
+        lock: &StoreLock,
+    ) -> Result<Progress<C>, SessionError> {
         let mut attempts = 0;
         loop {
+            current = match self.record_intent(current, lock).await?.or_progress() {
+                Ok(current) => current,
+                Err(progress) => return Ok(progress),
+            };
             if let Err(error) = extend(lock).await {
-                return Err(self.without_lock(&current, error).await);
+                return Err(self.without_lock(current, error).await);
             }
-            (attempts, left) = (attempts + 1, left - 1);
+            attempts += 1;
+            let is_last = self.in_doubt || attempts == limits::REFRESH_ATTEMPTS;
             Span::current().record("attempts", attempts);
             let failure = match self.context.refresh(self.active, &current, lock.watch()).await {
                 Refreshed::Tokens(session) => {
                     let old_access_token = Zeroizing::new(current.record.access_token().to_owned());
-                    return self
-                        .store(UnsavedTokens { record: session, old_access_token, renewed: false })
-                        .await;
+                    let new = UnsavedTokens { record: session, old_access_token, renewed: false };
+                    return self.store(new).await.map(Progress::Done);
                 }
                 Refreshed::Invalid(problem) => {
                     self.step(problem);
-                    return self.end(&current, ReauthenticateReason::InvalidRefresh).await;
+                    return self
+                        .end(&current, ReauthenticateReason::InvalidRefresh)
+                        .await
+                        .map(Progress::Done);
                 }
                 Refreshed::Rejected(detail) => {
                     self.step(detail);
-                    return self.rejected(&current).await;
+                    return self.rejected(&current).await.map(Progress::Done);
                 }
                 Refreshed::Failed(failure) => failure,
             };
@@ -141,134 +192,24 @@ impl<'a, C: SessionContext> Refresher<'a, C> {
                 Processed::No if !self.in_doubt || self.accepted => {
                     return Err(self.unavailable(&current, failure, false).await);
                 }
-                Processed::No => return Err(self.without_answer(&current, failure).await),
-                Processed::Yes => return self.end(&current, ReauthenticateReason::InvalidRefresh).await,
-                Processed::Unknown if left == 0 => return Err(self.without_answer(&current, failure).await),
+                Processed::No => return Err(self.without_answer(current, failure).await),
+                Processed::Yes => {
+                    return self
+                        .end(&current, ReauthenticateReason::InvalidRefresh)
+                        .await
+                        .map(Progress::Done);
+                }
                 Processed::Unknown => (self.in_doubt, self.accepted) = (true, false),
             }
+            // Whatever becomes of this process from here on, nobody has to wait for it.
+            current = self.give_up(current).await;
+            if is_last {
+                return Err(self.unavailable(&current, failure, true).await);
+            }
             if let Some(refreshed) = self.reconcile(&current, failure).await? {
-                return Ok(refreshed);
+                return Ok(Progress::Done(refreshed));
             }
         }
-    }
-
-    /// Finds out what became of an earlier refresh, if that is unknown.
-    async fn settle_doubt(&mut self, current: Arc<CachedSession<C>>) -> Result<Ready<C>, SessionError> {
-        (self.in_doubt, self.accepted) = (current.record.doubt().is_some(), false);
-        let Some(doubt) = current.record.doubt() else { return Ok(Ready::Refresh(current)) };
-        self.step("the outcome of an earlier refresh is unknown");
-        for wait in [Duration::ZERO, limits::CONCURRENT_WRITE] {
-            tokio::time::sleep(wait).await;
-            if let Some(refreshed) = self.refreshed_elsewhere(&current).await? {
-                return Ok(Ready::Superseded(refreshed));
-            }
-        }
-        let probed = self.probe(&current).await;
-        if let Probed::Unknown(answer) = &probed {
-            let failure = no_answer(answer);
-            return Err(self.unavailable(&current, failure, true).await);
-        }
-        if !doubt.may_be_settled_by_another(self.context.process()) {
-            return if matches!(probed, Probed::Refused) {
-                self.end(&current, ReauthenticateReason::LostRefresh).await.map(Ready::Superseded)
-            } else {
-                Ok(Ready::Refresh(current))
-            };
-        }
-        // Even if the old token is accepted: on some servers it outlives a refresh.
-        let waited = self.wait_for_other(current).await?;
-        if let Ready::Refresh(current) = &waited {
-            (self.in_doubt, self.accepted) = (current.record.doubt().is_some(), false);
-            if self.in_doubt && matches!(probed, Probed::Refused) {
-                // That process may have died before it sent anything, and the token was revoked for another reason.
-                self.active.with_state(|state| state.note_rejected(current.record.access_token()));
-                self.step("the refresh token is tried once, because otherwise the session has ended anyway");
-            }
-        }
-        Ok(waited)
-    }
-
-    /// Another process may have new tokens in memory and store them as soon as it can: waits for that as long as it may take.
-    async fn wait_for_other(&mut self, current: Arc<CachedSession<C>>) -> Result<Ready<C>, SessionError> {
-        let pace = self.context.pace();
-        // If the doubt changes again and again, there is no end to be seen for this refresh.
-        let (begun, limit) = (Instant::now(), pace.doubt_grace * 2);
-        loop {
-            let stored = self.active.reload(self.context).await?;
-            if stored.differs_from(current.record.access_token()) {
-                self.step("another process has stored the new tokens");
-                return Ok(Ready::Superseded(stored));
-            }
-            if stored.record.doubt().is_none() {
-                self.step("the other process has found that nothing was rotated");
-                return Ok(Ready::Refresh(stored));
-            }
-            let by_other = |doubt: Doubt| doubt.may_be_settled_by_another(self.context.process());
-            if !stored.record.doubt().is_some_and(by_other) {
-                self.step("the other process has got no answer");
-                return Ok(Ready::Refresh(stored));
-            }
-            if self.active.with_state(|state| state.doubt_age()) >= pace.doubt_grace {
-                let waited = begun.elapsed().as_secs();
-                self.step(format_args!("no other process has stored new tokens in {waited} seconds"));
-                return Ok(Ready::Refresh(stored));
-            }
-            if begun.elapsed() >= limit {
-                return Err(SessionError::Timeout { limit });
-            }
-            tokio::time::sleep(pace.doubt_poll).await;
-        }
-    }
-
-    /// Records in the store that a refresh is about to be sent (a write-ahead intent). If this fails, storing the new tokens
-    /// would fail as well, so no refresh is sent. If this process dies, the next one knows that it must find out first.
-    async fn record_intent(
-        &mut self,
-        mut current: Arc<CachedSession<C>>,
-        lock: &StoreLock,
-    ) -> Result<Ready<C>, SessionError> {
-        // Otherwise there would be a doubt in the store for nothing.
-        extend(lock).await?;
-        let mut settled = current.record.doubt();
-        let mut conflict = SessionStoreError::Store(StoreError::Conflict);
-        for _ in 0..ATTEMPTS {
-            let intent = Doubt::now(self.context.process(), self.follows_rejection(&current));
-            match self.record_doubt(&current, Some(intent)).await {
-                Ok(recorded) => return Ok(Ready::Refresh(recorded)),
-                Err(error) if error.is_conflict() => conflict = error,
-                Err(error) => return Err(error.into()),
-            }
-            if let Some(refreshed) = self.refreshed_elsewhere(&current).await? {
-                return Ok(Ready::Superseded(refreshed));
-            }
-            current = self.active.reload(self.context).await?;
-            if current.record.doubt() != settled {
-                // By a process that ignores the lock, or has lost it.
-                current = match self.settle_doubt(current).await? {
-                    Ready::Refresh(current) => current,
-                    superseded => return Ok(superseded),
-                };
-                settled = current.record.doubt();
-            }
-        }
-        Err(conflict.into())
-    }
-
-    /// Whether the server has rejected the old access token, before the last refresh if there is a doubt about that.
-    fn follows_rejection(&self, current: &CachedSession<C>) -> bool {
-        current.record.doubt().is_some_and(|doubt| doubt.follows_rejection())
-            || self.active.with_state(|state| state.is_rejected(current.record.access_token()))
-    }
-
-    /// Records whether the server may have processed a refresh.
-    async fn record_doubt(
-        &self,
-        current: &CachedSession<C>,
-        doubt: Option<Doubt>,
-    ) -> Result<Arc<CachedSession<C>>, SessionStoreError> {
-        let mut session = current.record.clone();
-        session.set_doubt(doubt);
-        self.overwrite(current, session).await
     }
 
     /// Replaces the session in the store, if it is still the one that was read.
@@ -296,73 +237,6 @@ impl<'a, C: SessionContext> Refresher<'a, C> {
         }
         self.step("the session was refreshed concurrently");
         Ok(Some(stored))
-    }
-
-    /// Finds out whether the old access token is accepted, if that shows anything.
-    async fn probe(&mut self, current: &CachedSession<C>) -> Probed {
-        if current.record.is_expired() {
-            self.step("the old access token has expired, so another attempt is safe");
-            return Probed::Meaningless;
-        }
-        if current.record.doubt().is_some_and(|doubt| doubt.follows_rejection()) {
-            self.step("the old access token was rejected even before, so another attempt is necessary");
-            return Probed::Meaningless;
-        }
-        let probed = self.context.probe(self.active, current).await;
-        match &probed {
-            Probed::Accepted => {
-                self.accepted = true;
-                self.active.with_state(|state| state.note_accepted());
-                self.step("the old access token is still accepted, so the tokens were not rotated");
-            }
-            Probed::Refused => self.step("the old access token is rejected, so the tokens were rotated"),
-            Probed::Unknown(answer) => {
-                self.step(format_args!("it is unknown whether the old access token is accepted: {answer}"));
-            }
-            Probed::Meaningless => {}
-        }
-        probed
-    }
-
-    /// Reconciles after a refresh by this process whose outcome is unknown: returns tokens that another process has received,
-    /// or `None` if it is safe to refresh again.
-    async fn reconcile(
-        &mut self,
-        current: &Arc<CachedSession<C>>,
-        failure: RefreshFailure,
-    ) -> Result<Option<Arc<CachedSession<C>>>, SessionError> {
-        for wait in [Duration::ZERO, limits::CONCURRENT_WRITE] {
-            tokio::time::sleep(wait).await;
-            if let Some(refreshed) = self.refreshed_elsewhere(current).await? {
-                return Ok(Some(refreshed));
-            }
-        }
-        match self.probe(current).await {
-            Probed::Accepted | Probed::Meaningless => Ok(None),
-            Probed::Refused => {
-                if let Some(refreshed) = self.refreshed_elsewhere(current).await? {
-                    return Ok(Some(refreshed));
-                }
-                self.end(current, ReauthenticateReason::LostRefresh).await.map(Some)
-            }
-            Probed::Unknown(_) => Err(self.without_answer(current, failure).await),
-        }
-    }
-
-    /// A refresh by this process may have been processed, and its answer will not arrive any more.
-    async fn without_answer(&mut self, current: &CachedSession<C>, failure: RefreshFailure) -> SessionError {
-        self.give_up(current).await;
-        self.unavailable(current, failure, true).await
-    }
-
-    /// Records that this process does not wait for an answer any more, and has no new tokens.
-    async fn give_up(&mut self, current: &CachedSession<C>) {
-        let rejected = current.record.doubt().is_some_and(|doubt| doubt.follows_rejection());
-        let doubt = Doubt::without_answer(self.context.process(), rejected);
-        if let Err(error) = self.record_doubt(current, Some(doubt)).await {
-            // Harmless: others wait for tokens that this process does not have.
-            self.step(format_args!("it could not be stored that there was no answer: {error}"));
-        }
     }
 
     /// The server has rejected the refresh token by name (O28).
@@ -394,6 +268,7 @@ impl<'a, C: SessionContext> Refresher<'a, C> {
     fn error_of(&self, failure: RefreshFailure, in_doubt: bool) -> SessionError {
         match failure.account {
             Some((problem, detail)) => SessionError::AccountUnavailable { problem, detail },
+            None if failure.lasts => SessionError::Unusable { source: failure.source },
             None => {
                 let steps = self.steps.join("; ");
                 SessionError::Unavailable { steps, in_doubt, source: failure.source }
@@ -402,23 +277,20 @@ impl<'a, C: SessionContext> Refresher<'a, C> {
     }
 
     /// The lock may be held by another process, so the refresh token must not be sent.
-    async fn without_lock(&mut self, current: &CachedSession<C>, error: SessionStoreError) -> SessionError {
+    async fn without_lock(
+        &mut self,
+        current: Arc<CachedSession<C>>,
+        error: SessionStoreError,
+    ) -> SessionError {
         self.step(format_args!(
             "the refresh was not sent, because the lock of the session was lost: {error}"
         ));
         if self.in_doubt && !self.accepted {
             self.give_up(current).await;
         } else {
-            self.clear_doubt(current).await;
+            self.clear_doubt(&current).await;
         }
         error.into()
-    }
-
-    async fn clear_doubt(&mut self, current: &CachedSession<C>) {
-        if let Err(error) = self.record_doubt(current, None).await {
-            // Harmless: the next refresh finds out first.
-            self.step(format_args!("the intent to refresh could not be cleared in the store: {error}"));
-        }
     }
 
     /// The session has ended. Replaces it, if that is possible without the user.
@@ -535,6 +407,12 @@ impl<'a, C: SessionContext> Refresher<'a, C> {
         }
     }
 
+    /// The new tokens are in the store.
+    fn note_refreshed(&self, record: &C::Session) {
+        self.context.note_refreshed(&self.active.id, record);
+        self.active.with_state(|state| state.note_issued(record.access_token()));
+    }
+
     /// Returns the session that is in the store afterwards, or `None` if it has been removed.
     async fn try_store(
         &mut self,
@@ -548,8 +426,7 @@ impl<'a, C: SessionContext> Refresher<'a, C> {
             let (version, session) = if stored.access_token() == new.old_access_token.as_str() {
                 match sessions.put(id, &new.record, Expected::Version(version)).await {
                     Ok(version) => {
-                        self.context.note_refreshed(id, &new.record);
-                        self.active.with_state(|state| state.note_issued(new.record.access_token()));
+                        self.note_refreshed(&new.record);
                         (version, new.record.clone())
                     }
                     Err(error) if error.is_conflict() => {
@@ -559,11 +436,14 @@ impl<'a, C: SessionContext> Refresher<'a, C> {
                     Err(error) => return Err(error),
                 }
             } else {
-                // An earlier write succeeded although it returned an error, or another process has refreshed.
-                if new.renewed && stored.access_token() != new.record.access_token() {
+                if stored.access_token() == new.record.access_token() {
+                    // An earlier write succeeded although it returned an error.
+                    self.note_refreshed(&new.record);
+                } else if new.renewed {
                     self.step("another session was stored concurrently");
                     self.revoke(&new.record).await;
                 }
+                // Otherwise another process has refreshed.
                 (version, stored)
             };
             let cached = Arc::new(CachedSession::new(self.context, id, session, version)?);
@@ -580,10 +460,4 @@ impl<'a, C: SessionContext> Refresher<'a, C> {
 /// Makes sure that the lock lasts for as long as a request to the server.
 async fn extend(lock: &StoreLock) -> Result<(), SessionStoreError> {
     limited(limits::STORE_OPERATION, lock.extend(limits::AUTHORIZATION_SERVER)).await
-}
-
-/// The failure of a refresh that was not sent, because it is unknown what became of an earlier one.
-fn no_answer(answer: &str) -> RefreshFailure {
-    let problem = format!("the server does not show whether the old access token is accepted: {answer}");
-    RefreshFailure::new(problem, Processed::No)
 }

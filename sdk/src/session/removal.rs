@@ -1,6 +1,6 @@
 //! Removing a session from the store and from memory.
 
-use super::{ActiveSession, Removed, SessionContext, SessionStoreError};
+use super::{ActiveSession, NotRemoved, Removed, SessionContext};
 use crate::{limits, store::StoreLock};
 
 /// Removes a session from the store and from memory, if possible after a refresh in progress has completed. Returns the removed
@@ -8,15 +8,18 @@ use crate::{limits, store::StoreLock};
 pub(crate) async fn remove<C: SessionContext>(
     context: &C,
     active: &ActiveSession<C>,
-) -> Result<Removed<C::Session>, SessionStoreError> {
+) -> Result<Removed<C::Session>, NotRemoved<C::Session>> {
     let _lock = lock(context, active).await;
-    // Unsaved tokens remain in memory until the session has been removed from the store.
-    let removed = context.sessions().remove(&active.id).await?;
-    // Unsaved tokens are newer than the removed ones.
-    Ok(match active.with_state(|state| state.forget()) {
-        Some(newer) => Removed::Session(Box::new(newer)),
-        None => removed,
-    })
+    // Unsaved tokens are newer than those in the store. They remain in memory until the session has been removed, or its tokens
+    // are to be revoked in any case.
+    let newer = || active.with_state(|state| state.forget()).map(Box::new);
+    match context.sessions().remove(&active.id).await {
+        Ok(removed) => Ok(newer().map_or(removed, Removed::Session)),
+        Err(NotRemoved { error, session: Some(session) }) => {
+            Err(NotRemoved { error, session: Some(newer().unwrap_or(session)) })
+        }
+        Err(unchanged) => Err(unchanged),
+    }
 }
 
 /// Waits for a refresh in progress, but not for long. A refresh only overwrites the version that it has read, so it cannot

@@ -29,6 +29,21 @@ pub(crate) enum Removed<S> {
     Unreadable(SessionStoreError),
 }
 
+/// A session that was not removed, as far as is known.
+#[derive(Debug)]
+pub(crate) struct NotRemoved<S> {
+    pub(crate) error: SessionStoreError,
+    /// The session, if it may have been removed nevertheless. Then its tokens are to be revoked, because nobody would find them
+    /// again.
+    pub(crate) session: Option<Box<S>>,
+}
+
+impl<S> From<SessionStoreError> for NotRemoved<S> {
+    fn from(error: SessionStoreError) -> Self {
+        Self { error, session: None }
+    }
+}
+
 /// The sessions in a store.
 pub(crate) struct SessionRepository<C: SessionContext> {
     store: Arc<dyn Store>,
@@ -113,19 +128,18 @@ impl<C: SessionContext> SessionRepository<C> {
     }
 
     /// Removes a session, whatever is stored. What is returned was the last version, so that its tokens can be revoked.
-    pub(crate) async fn remove(&self, key: &C::Key) -> Result<Removed<C::Session>, SessionStoreError> {
+    pub(crate) async fn remove(&self, key: &C::Key) -> Result<Removed<C::Session>, NotRemoved<C::Session>> {
         for _ in 0..ATTEMPTS {
-            let expected = match self.entry(key).await {
+            let (expected, read) = match self.entry(key).await {
                 Ok(None) => return Ok(Removed::Nothing),
-                Ok(Some(entry))
-                    if decode::<_, C::Session>(key, &entry).is_ok_and(|stored| !stored.is_of(key.did())) =>
-                {
-                    return Ok(Removed::Nothing);
-                }
-                Ok(Some(entry)) => Expected::Version(entry.version),
+                Ok(Some(entry)) => match decode::<_, C::Session>(key, &entry) {
+                    Ok(stored) if !stored.is_of(key.did()) => return Ok(Removed::Nothing),
+                    Ok(stored) => (Expected::Version(entry.version), Removed::Session(Box::new(stored))),
+                    Err(error) => (Expected::Version(entry.version), Removed::Unreadable(error)),
+                },
                 // The version of an entry that cannot be read is unknown.
-                Err(error) if error.is_unreadable() => Expected::Any,
-                Err(error) => return Err(error),
+                Err(error) if error.is_unreadable() => (Expected::Any, Removed::Unreadable(error)),
+                Err(error) => return Err(error.into()),
             };
             match self.delete(key, expected).await {
                 Ok(None) => return Ok(Removed::Nothing),
@@ -138,10 +152,30 @@ impl<C: SessionContext> SessionRepository<C> {
                 Err(error) if error.is_unreadable() => return Ok(Removed::Unreadable(error)),
                 // Written in the meantime, for example by a refresh: its tokens are the ones to revoke.
                 Err(error) if error.is_conflict() => {}
-                Err(error) => return Err(error),
+                Err(error) => return self.after_failed_removal(key, read, error).await,
             }
         }
-        Err(SessionStoreError::Store(StoreError::Conflict))
+        Err(SessionStoreError::Store(StoreError::Conflict).into())
+    }
+
+    /// Finds out whether a removal was executed although it returned an error. `read` is what was stored before.
+    async fn after_failed_removal(
+        &self,
+        key: &C::Key,
+        read: Removed<C::Session>,
+        error: SessionStoreError,
+    ) -> Result<Removed<C::Session>, NotRemoved<C::Session>> {
+        let stored = match self.entry(key).await {
+            Ok(None) => return Ok(read),
+            // One that hangs may be executed later.
+            Ok(Some(_)) => !error.is_timeout(),
+            Err(error) => error.is_unreadable(),
+        };
+        let session = match read {
+            Removed::Session(session) if !stored => Some(session),
+            _ => None,
+        };
+        Err(NotRemoved { error, session })
     }
 
     async fn delete(

@@ -1,14 +1,11 @@
 //! The state of a session in this process, and the rules for refreshing it. Performs no I/O.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use zeroize::Zeroizing;
 
-use super::{CachedSession, SessionContext, SessionError, StoredSession, doubt::SeenDoubt};
+use super::{CachedSession, SessionContext, SessionError, StoredSession};
 use crate::{limits, xrpc::Reauthenticate};
 
 /// The result of a refresh or of reading the store.
@@ -36,8 +33,8 @@ pub(super) struct State<C: SessionContext> {
     saver: bool,
     /// How many refreshes in a row have failed.
     failures: u32,
-    /// The doubt in the store.
-    seen_doubt: Option<SeenDoubt>,
+    /// Whether the store failed while the doubt of another process was watched.
+    watch_failed: bool,
     /// The server rejects tokens that it has just issued.
     rejects_fresh: Option<RejectsFresh>,
     /// The last access token that the server has rejected.
@@ -108,7 +105,7 @@ impl<C: SessionContext> Default for State<C> {
             flight: None,
             saver: false,
             failures: 0,
-            seen_doubt: None,
+            watch_failed: false,
             rejects_fresh: None,
             rejected: None,
             issued: None,
@@ -157,7 +154,6 @@ impl<C: SessionContext> State<C> {
 
     /// Caches what was read from the store, unless a refresh has cached something newer in the meantime.
     pub(super) fn take_read(&mut self, cached: &Arc<CachedSession<C>>, read_at: Instant, removals: u64) {
-        SeenDoubt::update(&mut self.seen_doubt, cached.record.doubt(), read_at, limits::DOUBT_GAP);
         if let Phase::Usable { copy, .. } = &mut self.phase
             && copy.as_ref().is_none_or(|copy| copy.read_at <= read_at)
         {
@@ -170,9 +166,14 @@ impl<C: SessionContext> State<C> {
         self.take_read(cached, Instant::now(), removals);
     }
 
-    /// How long this process has seen the doubt in the store.
-    pub(super) fn doubt_age(&self) -> Duration {
-        self.seen_doubt.as_ref().map_or(Duration::ZERO, SeenDoubt::age)
+    /// The store failed while the doubt of another process was watched.
+    pub(super) fn note_watch_failed(&mut self) {
+        self.watch_failed = true;
+    }
+
+    /// Whether the store has failed when the doubt of another process was watched last.
+    pub(super) fn take_watch_failed(&mut self) -> bool {
+        std::mem::take(&mut self.watch_failed)
     }
 
     /// The session is not in the store.

@@ -14,8 +14,10 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Entry, Expected, Store, StoreError, StoreLock, Version, blocking, file_lock};
-use crate::{clock::unix_now, limits, xrpc::BoxFuture};
+use super::{
+    Entry, Expected, Store, StoreError, StoreLock, Version, blocking, file_lock, local_clock::LocalClock,
+};
+use crate::{limits, xrpc::BoxFuture};
 
 /// The version of the file format. It is called `form` in the file.
 const FORM: u32 = 1;
@@ -45,6 +47,7 @@ struct Paths {
     file: PathBuf,
     lock: PathBuf,
     locks: PathBuf,
+    clock: LocalClock,
 }
 
 /// The contents of the file.
@@ -73,32 +76,43 @@ impl FileStore {
         let file = file_lock::resolve(path.as_ref()).map_err(|error| failed("find", path.as_ref(), error))?;
         let mut lock = file.as_os_str().to_owned();
         lock.push(".lock");
-        let paths = Paths { lock: lock.into(), locks: file_lock::folder_of(&file), file };
+        let clock = LocalClock::default();
+        let paths = Paths { lock: lock.into(), locks: file_lock::folder_of(&file), file, clock };
         paths.read()?;
         Ok(Self(Arc::new(paths)))
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_clock_ahead(mut self, seconds: i64) -> Self {
+        if let Some(paths) = Arc::get_mut(&mut self.0) {
+            paths.clock = LocalClock::ahead(seconds);
+        }
+        self
     }
 
     /// Reads the file. It is replaced atomically, so no lock is needed, and reading works even if nothing can be written.
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Contents, &Path) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&Contents, &Path, i64) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let paths = self.0.clone();
-        blocking(move || work(&paths.read_valid()?, &paths.file)).await
+        blocking(move || work(&paths.read()?, &paths.file, paths.clock.now())).await
     }
 
     async fn change<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Contents, &Path) -> Result<(T, Changed), StoreError> + Send + 'static,
+        work: impl FnOnce(&mut Contents, &Path, i64) -> Result<(T, Changed), StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let paths = self.0.clone();
         blocking(move || {
             let lock =
                 file_lock::open_private(&paths.lock).map_err(|error| failed("open", &paths.lock, error))?;
             paths.wait_for(&lock, limits::FILE_LOCK)?;
-            let mut contents = paths.read_valid()?;
-            let (value, changed) = work(&mut contents, &paths.file)?;
+            let (mut contents, now) = (paths.read()?, paths.clock.now());
+            let (value, changed) = work(&mut contents, &paths.file, now)?;
             if changed == Changed::Yes {
+                let kept = i64::try_from(limits::EXPIRED_KEPT.as_secs()).unwrap_or(i64::MAX);
+                contents.entries.retain(|_, slot| slot.is_there(now.saturating_sub(kept)));
                 paths.write(&contents)?;
             }
             Ok(value)
@@ -129,14 +143,6 @@ impl Paths {
                 Err(TryLockError::Error(error)) => return Err(failed("lock", &self.lock, error)),
             }
         }
-    }
-
-    /// The contents without expired entries, which the next write removes from the file.
-    fn read_valid(&self) -> Result<Contents, StoreError> {
-        let mut contents = self.read()?;
-        let now = unix_now();
-        contents.entries.retain(|_, slot| slot.expires_at.is_none_or(|end| end > now));
-        Ok(contents)
     }
 
     fn read(&self) -> Result<Contents, StoreError> {
@@ -199,7 +205,18 @@ fn failed(action: &'static str, path: &Path, error: std::io::Error) -> StoreErro
     StoreError::File { action, path: path.to_owned(), source: Arc::new(error) }
 }
 
+impl Contents {
+    /// The slot of a key that has not expired.
+    fn slot(&self, key: &str, now: i64) -> Option<&Slot> {
+        self.entries.get(key).filter(|slot| slot.is_there(now))
+    }
+}
+
 impl Slot {
+    fn is_there(&self, now: i64) -> bool {
+        self.expires_at.is_none_or(|end| end > now)
+    }
+
     /// The entry of a key in the file at `path`.
     fn entry(&self, path: &Path) -> Result<Entry, StoreError> {
         let value = BASE64_STANDARD.decode(self.value.as_bytes()).map_err(|_| StoreError::Corrupt {
@@ -213,11 +230,9 @@ impl Slot {
 impl Store for FileStore {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         let key = key.to_owned();
-        Box::pin(
-            self.read(move |contents, path| {
-                contents.entries.get(&key).map(|slot| slot.entry(path)).transpose()
-            }),
-        )
+        Box::pin(self.read(move |contents, path, now| {
+            contents.slot(&key, now).map(|slot| slot.entry(path)).transpose()
+        }))
     }
 
     fn put<'a>(
@@ -228,8 +243,8 @@ impl Store for FileStore {
         expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         let (key, value) = (key.to_owned(), Zeroizing::new(BASE64_STANDARD.encode(value)));
-        Box::pin(self.change(move |contents, _| {
-            if !expected.matches(contents.entries.get(&key).map(|slot| Version(slot.version))) {
+        Box::pin(self.change(move |contents, _, now| {
+            if !expected.matches(contents.slot(&key, now).map(|slot| Version(slot.version))) {
                 return Err(StoreError::Conflict);
             }
             contents.last_version += 1;
@@ -245,19 +260,24 @@ impl Store for FileStore {
         expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         let key = key.to_owned();
-        Box::pin(self.change(move |contents, path| match contents.entries.remove(&key) {
-            None => Ok((None, Changed::No)),
-            // The file is not written, so nothing has changed.
-            Some(slot) if !expected.matches(Some(Version(slot.version))) => Err(StoreError::Conflict),
-            Some(slot) => Ok((Some(slot.entry(path)?), Changed::Yes)),
+        Box::pin(self.change(move |contents, path, now| {
+            let entry = match contents.slot(&key, now) {
+                None => return Ok((None, Changed::No)),
+                Some(slot) if !expected.matches(Some(Version(slot.version))) => {
+                    return Err(StoreError::Conflict);
+                }
+                Some(slot) => slot.entry(path)?,
+            };
+            contents.entries.remove(&key);
+            Ok((Some(entry), Changed::Yes))
         }))
     }
 
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         let prefix = prefix.to_owned();
-        Box::pin(self.read(move |contents, _| {
-            let keys = contents.entries.keys();
-            Ok(keys.filter(|key| key.starts_with(&prefix)).cloned().collect())
+        Box::pin(self.read(move |contents, _, now| {
+            let there = contents.entries.iter().filter(|(_, slot)| slot.is_there(now)).map(|(key, _)| key);
+            Ok(there.filter(|key| key.starts_with(&prefix)).cloned().collect())
         }))
     }
 

@@ -112,12 +112,17 @@ pub(super) fn resolve(path: &Path) -> std::io::Result<PathBuf> {
     }
 }
 
+/// Creates a folder, unless it exists. The folder that it is in must exist: otherwise the store would seem empty there, until its
+/// disk is mounted again.
 fn create_private_folder(path: &Path) -> std::io::Result<()> {
+    #[allow(unused_mut, reason = "only where folders have modes")]
     let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    match builder.create(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        created => created,
+    }
 }
 
 /// The directory with the lock files of a store at `path`.

@@ -31,6 +31,10 @@
 //! Until they can no longer be refreshed: see [`OAuthBuilder::session_lifetime`](crate::oauth::OAuthBuilder::session_lifetime).
 //! Every write moves the end. What has expired is absent, and is removed by later writes.
 //!
+//! `PostgresStore` and `RedisStore` judge that by the clock of their server, so a machine whose clock is wrong neither misses
+//! sessions nor removes those of others. The other stores use the clock of their machine. Files and tables keep what has expired
+//! for another day, in which a clock that was ahead can be corrected.
+//!
 //! # When a store fails
 //!
 //! No operation is half-done. [`StoreError`] tells what happened, and where: a full or read-only disk ([`StoreError::File`]), a
@@ -52,6 +56,7 @@ mod file_lock;
 mod lease;
 #[cfg(test)]
 mod lease_model_tests;
+mod local_clock;
 mod lock;
 mod memory;
 #[cfg(test)]
@@ -99,13 +104,16 @@ use crate::xrpc::BoxFuture;
 /// processes that share the store. An entry that has expired must be treated as absent, and should be removed at some time:
 /// the SDK gives every entry an end, moves that end with every write, and never asks for an entry that was abandoned.
 ///
+/// If several machines share the store, its server should judge that, by its own clock. A machine whose clock is wrong gives
+/// wrong ends: the remaining time, by the clock of that machine, is right.
+///
 #[doc = include_str!("example.md")]
 pub trait Store: Send + Sync + 'static {
     /// Returns the entry of a key, or `None` if there is none.
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>>;
 
     /// Writes an entry if the current one is as `expected`, and returns its new version, which must differ from all
-    /// earlier versions of this key. `expires_at` is in seconds since the Unix epoch.
+    /// earlier versions of this key. `expires_at` is in seconds since the Unix epoch, by the clock of this machine.
     ///
     /// # Errors
     ///

@@ -22,14 +22,37 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::{
     Entry, Expected, Store, StoreError, StoreLock, Version, key_hash,
     lease::{self, Leases},
+    local_clock::LocalClock,
     tls::TlsFiles,
 };
-use crate::{clock::unix_now, limits, xrpc::BoxFuture};
+use crate::{limits, xrpc::BoxFuture};
 
 /// The size of the connection pool. A connection is used for a single statement at a time.
 const CONNECTIONS: usize = 8;
 /// The name of the lock for creating the tables.
 const SETUP_LOCK: &str = "atproto-sdk tables";
+
+/// The current time of the server in Unix seconds. Every process that shares the tables sees the same, whatever its own clock
+/// says. It is constant during a statement, so that an index can be used.
+macro_rules! now {
+    () => {
+        "floor(extract(epoch FROM statement_timestamp()))::bigint"
+    };
+}
+
+/// The end of an entry by the clock of the server. `$3` is the end and `$4` the time by the clock of this process; they differ
+/// from the server's if the clocks are apart by more than `$5`. Nothing lives so long that the limit matters.
+macro_rules! end {
+    () => {
+        concat!(
+            "CASE WHEN $3::bigint IS NULL OR abs(",
+            now!(),
+            " - $4) <= $5 THEN $3 ELSE least($3, 4000000000000000000) + (",
+            now!(),
+            " - $4) END"
+        )
+    };
+}
 
 /// Stores sessions in a PostgreSQL database, for services with several instances.
 ///
@@ -58,6 +81,7 @@ const SETUP_LOCK: &str = "atproto-sdk tables";
 pub struct PostgresStore {
     pool: Pool,
     sweeper: Arc<Sweeper>,
+    clock: LocalClock,
 }
 
 /// The removal of expired entries, which no write waits for. It ends with the last clone of the store.
@@ -71,7 +95,7 @@ struct Sweeper {
 impl Sweeper {
     /// Whether it is time for the next removal, which is up to the caller then.
     fn is_due(&self, now: i64) -> bool {
-        let interval = i64::try_from(limits::POSTGRES_SWEEP.as_secs()).unwrap_or(i64::MAX);
+        let interval = seconds(limits::POSTGRES_SWEEP);
         let before = self.begun_at.load(Ordering::Relaxed);
         // Clocks can be set back.
         now.abs_diff(before) >= interval.unsigned_abs()
@@ -101,9 +125,18 @@ impl PostgresStore {
     /// Returns an error if the URL is invalid, if a file in its parameters cannot be used, if the database cannot be reached,
     /// or if its tables were created by a newer version of this crate.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        let store = Self { pool: Settings::parse(url)?.pool()?, sweeper: Arc::default() };
+        let store = Self::over(Settings::parse(url)?.pool()?);
         limited(store.prepare()).await?;
         Ok(store)
+    }
+
+    fn over(pool: Pool) -> Self {
+        Self { pool, sweeper: Arc::default(), clock: LocalClock::default() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_clock_ahead(self, seconds: i64) -> Self {
+        Self { clock: LocalClock::ahead(seconds), ..self }
     }
 
     /// Creates or migrates the tables. Processes that start at the same time wait for each other.
@@ -119,27 +152,32 @@ impl PostgresStore {
         }
     }
 
-    /// Has some expired entries removed, unless that has been done a moment ago.
+    /// Has some expired entries removed, unless that has been done a moment ago. The time is that of this process.
     fn sweep_if_due(&self, now: i64) {
         if !self.sweeper.is_due(now) {
             return;
         }
         // It does not keep the store from ending. Its statements have the limit of every other.
-        let store = Self { pool: self.pool.clone(), sweeper: Arc::default() };
-        let task = tokio::spawn(async move { store.sweep(now).await }).abort_handle();
+        let store = Self::over(self.pool.clone());
+        let task = tokio::spawn(async move { store.sweep().await }).abort_handle();
         *self.sweeper.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 
-    /// Removes some expired entries. A failure is nobody's: the next removal takes them too.
-    async fn sweep(&self, now: i64) {
+    /// Removes some entries that expired a while ago. A failure is nobody's: the next removal takes them too.
+    async fn sweep(&self) {
         // Locked first, so that an entry whose end is being moved is not removed, and instances do not wait for each other.
-        const ENTRIES: &str = "DELETE FROM atproto_entries WHERE key IN
-            (SELECT key FROM atproto_entries WHERE expires_at <= $1 LIMIT 1000 FOR UPDATE SKIP LOCKED)";
+        const ENTRIES: &str = concat!(
+            "DELETE FROM atproto_entries WHERE key IN
+            (SELECT key FROM atproto_entries WHERE expires_at <= ",
+            now!(),
+            " - $1 LIMIT 1000 FOR UPDATE SKIP LOCKED)"
+        );
         // Of processes that have died. The table has only the locks that are held, so it needs no index.
         const LOCKS: &str = "DELETE FROM atproto_locks WHERE key IN
             (SELECT key FROM atproto_locks WHERE ends_at < clock_timestamp() - interval '1 hour'
             LIMIT 1000 FOR UPDATE SKIP LOCKED)";
-        let entries = self.rows(ENTRIES, &[(&now, Type::INT8)]).await;
+        let kept = seconds(limits::EXPIRED_KEPT);
+        let entries = self.rows(ENTRIES, &[(&kept, Type::INT8)]).await;
         if let Err(error) = entries.and(self.rows(LOCKS, &[]).await) {
             tracing::debug!(%error, "expired entries of the session store could not be removed");
         }
@@ -368,6 +406,10 @@ fn number_of(version: Version) -> i64 {
     i64::try_from(version.0).unwrap_or(i64::MAX)
 }
 
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
+
 /// The entry in a row that starts with value, version and expiry.
 fn entry_of(row: &Row) -> Entry {
     Entry::new(row.get(0), version_of(row.get(1))).with_expiry(row.get(2))
@@ -375,10 +417,14 @@ fn entry_of(row: &Row) -> Entry {
 
 impl Store for PostgresStore {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        const QUERY: &str = "SELECT value, version, expires_at FROM atproto_entries
-            WHERE key = $1 AND (expires_at IS NULL OR expires_at > $2)";
+        const QUERY: &str = concat!(
+            "SELECT value, version, expires_at FROM atproto_entries
+            WHERE key = $1 AND (expires_at IS NULL OR expires_at > ",
+            now!(),
+            ")"
+        );
         Box::pin(async move {
-            let rows = self.rows(QUERY, &[(&key, Type::TEXT), (&unix_now(), Type::INT8)]).await?;
+            let rows = self.rows(QUERY, &[(&key, Type::TEXT)]).await?;
             Ok(rows.first().map(entry_of))
         })
     }
@@ -390,33 +436,49 @@ impl Store for PostgresStore {
         expires_at: Option<i64>,
         expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
-        const ANY: &str = "INSERT INTO atproto_entries AS old (key, value, version, expires_at)
-            VALUES ($1, $2, nextval('atproto_versions'), $3) ON CONFLICT (key) DO UPDATE
+        const ANY: &str = concat!(
+            "INSERT INTO atproto_entries AS old (key, value, version, expires_at)
+            VALUES ($1, $2, nextval('atproto_versions'), ",
+            end!(),
+            ") ON CONFLICT (key) DO UPDATE
             SET value = excluded.value, version = excluded.version, expires_at = excluded.expires_at
-            WHERE $4::bigint IS NOT NULL RETURNING version";
-        const ABSENT: &str = "INSERT INTO atproto_entries AS old (key, value, version, expires_at)
-            VALUES ($1, $2, nextval('atproto_versions'), $3) ON CONFLICT (key) DO UPDATE
+            RETURNING version"
+        );
+        const ABSENT: &str = concat!(
+            "INSERT INTO atproto_entries AS old (key, value, version, expires_at)
+            VALUES ($1, $2, nextval('atproto_versions'), ",
+            end!(),
+            ") ON CONFLICT (key) DO UPDATE
             SET value = excluded.value, version = excluded.version, expires_at = excluded.expires_at
-            WHERE old.expires_at <= $4 RETURNING version";
-        const VERSION: &str = "UPDATE atproto_entries
-            SET value = $2, version = nextval('atproto_versions'), expires_at = $3
-            WHERE key = $1 AND version = $5 AND (expires_at IS NULL OR expires_at > $4) RETURNING version";
+            WHERE old.expires_at <= ",
+            now!(),
+            " RETURNING version"
+        );
+        const VERSION: &str = concat!(
+            "UPDATE atproto_entries
+            SET value = $2, version = nextval('atproto_versions'), expires_at = ",
+            end!(),
+            " WHERE key = $1 AND version = $6 AND (expires_at IS NULL OR expires_at > ",
+            now!(),
+            ") RETURNING version"
+        );
         Box::pin(async move {
-            let (now, value) = (unix_now(), Secret(value));
+            let (now, value, apart) = (self.clock.now(), Secret(value), seconds(limits::CLOCKS_APART));
             let number = match expected {
                 Expected::Version(version) => number_of(version),
                 _ => 0,
             };
             let (query, count) = match expected {
-                Expected::Any => (ANY, 4),
-                Expected::Absent => (ABSENT, 4),
-                Expected::Version(_) => (VERSION, 5),
+                Expected::Any => (ANY, 5),
+                Expected::Absent => (ABSENT, 5),
+                Expected::Version(_) => (VERSION, 6),
             };
-            let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+            let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
                 (&key, Type::TEXT),
                 (&value, Type::BYTEA),
                 (&expires_at, Type::INT8),
                 (&now, Type::INT8),
+                (&apart, Type::INT8),
                 (&number, Type::INT8),
             ];
             let rows = self.rows(query, &parameters[..count]).await?;
@@ -431,9 +493,13 @@ impl Store for PostgresStore {
         key: &'a str,
         expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        const QUERY: &str = "DELETE FROM atproto_entries
-            WHERE key = $1 AND ($3::bigint IS NULL OR version = $3 OR expires_at <= $2)
-            RETURNING value, version, expires_at, expires_at IS NULL OR expires_at > $2";
+        const QUERY: &str = concat!(
+            "DELETE FROM atproto_entries
+            WHERE key = $1 AND ($2::bigint IS NULL OR version = $2 OR expires_at <= ",
+            now!(),
+            ") RETURNING value, version, expires_at, expires_at IS NULL OR expires_at > ",
+            now!()
+        );
         // One limit for both statements.
         Box::pin(limited(async move {
             // Versions start at 1.
@@ -442,10 +508,7 @@ impl Store for PostgresStore {
                 Expected::Absent => Some(0),
                 Expected::Version(version) => Some(number_of(version)),
             };
-            let now = unix_now();
-            let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-                [(&key, Type::TEXT), (&now, Type::INT8), (&number, Type::INT8)];
-            let rows = self.rows(QUERY, &parameters).await?;
+            let rows = self.rows(QUERY, &[(&key, Type::TEXT), (&number, Type::INT8)]).await?;
             match rows.first() {
                 Some(row) => Ok(Some(row).filter(|row| row.get(3)).map(entry_of)),
                 None if number.is_some() && self.get(key).await?.is_some() => Err(StoreError::Conflict),
@@ -456,13 +519,15 @@ impl Store for PostgresStore {
 
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         // The first two conditions are a range of the index. The third excludes other keys in that range.
-        const QUERY: &str = "SELECT key FROM atproto_entries
-            WHERE key >= $1 AND key < $3 AND starts_with(key, $1)
-            AND (expires_at IS NULL OR expires_at > $2)";
+        const QUERY: &str = concat!(
+            "SELECT key FROM atproto_entries
+            WHERE key >= $1 AND key < $2 AND starts_with(key, $1)
+            AND (expires_at IS NULL OR expires_at > ",
+            now!(),
+            ")"
+        );
         Box::pin(async move {
-            let (now, end) = (unix_now(), behind(prefix));
-            let rows =
-                self.rows(QUERY, &[(&prefix, Type::TEXT), (&now, Type::INT8), (&end, Type::TEXT)]).await?;
+            let rows = self.rows(QUERY, &[(&prefix, Type::TEXT), (&behind(prefix), Type::TEXT)]).await?;
             Ok(rows.iter().map(|row| row.get(0)).collect())
         })
     }
@@ -480,6 +545,12 @@ impl Leases for PostgresStore {
             SET holder = excluded.holder, ends_at = excluded.ends_at
             WHERE old.ends_at <= clock_timestamp() RETURNING 1";
         Ok(!self.lease(QUERY, key, holder).await?.is_empty())
+    }
+
+    async fn may_be_free(&self, key: &str) -> Result<bool, StoreError> {
+        // An attempt to acquire it locks the row, which is a write.
+        const QUERY: &str = "SELECT 1 FROM atproto_locks WHERE key = $1 AND ends_at > clock_timestamp()";
+        Ok(self.rows(QUERY, &[(&key, Type::TEXT)]).await?.is_empty())
     }
 
     async fn renew(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
@@ -562,8 +633,7 @@ mod tests {
     async fn what_removes_expired_entries_ends_with_the_store_and_no_write_waits_for_it() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("postgres://app@127.0.0.1:{}/db", listener.local_addr().unwrap().port());
-        let store =
-            PostgresStore { pool: Settings::parse(&url).unwrap().pool().unwrap(), sweeper: Arc::default() };
+        let store = PostgresStore::over(Settings::parse(&url).unwrap().pool().unwrap());
         store.sweep_if_due(1_780_000_000);
         let (_connection, _) = listener.accept().await.unwrap();
         let task = store.sweeper.task.lock().unwrap().clone().unwrap();

@@ -11,8 +11,10 @@ use rusqlite::{
     Connection, ErrorCode, OptionalExtension as _, Row, Transaction, TransactionBehavior, params,
 };
 
-use super::{Entry, Expected, Store, StoreError, StoreLock, Version, blocking, file_lock};
-use crate::{clock::unix_now, limits, xrpc::BoxFuture};
+use super::{
+    Entry, Expected, Store, StoreError, StoreLock, Version, blocking, file_lock, local_clock::LocalClock,
+};
+use crate::{limits, xrpc::BoxFuture};
 
 /// The migrations from each version of the tables to the next. The first one creates them. The version is the `user_version` of
 /// the database.
@@ -41,7 +43,7 @@ const STEPS: [&str; 2] = [
 /// The newest version of the tables.
 const FORM: i64 = STEPS.len() as i64;
 
-/// Removes some expired entries. With every write, so that there are never many.
+/// Removes some entries that expired a while ago. With every write, so that there are never many.
 const SWEEP: &str = "DELETE FROM atproto_entries WHERE rowid IN
     (SELECT rowid FROM atproto_entries WHERE expires_at <= ?1 LIMIT 100)";
 
@@ -67,6 +69,7 @@ struct Inner {
     connection: Mutex<Connection>,
     path: PathBuf,
     locks: PathBuf,
+    clock: LocalClock,
 }
 
 impl SqliteStore {
@@ -84,7 +87,20 @@ impl SqliteStore {
         let mut connection = opened.map_err(|error| failure("open", &path, error))?;
         prepare(&mut connection, &path)?;
         let locks = file_lock::folder_of(&path);
-        Ok(Self(Arc::new(Inner { connection: Mutex::new(connection), path, locks })))
+        let clock = LocalClock::default();
+        Ok(Self(Arc::new(Inner { connection: Mutex::new(connection), path, locks, clock })))
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_clock_ahead(mut self, seconds: i64) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.clock = LocalClock::ahead(seconds);
+        }
+        self
+    }
+
+    fn now(&self) -> i64 {
+        self.0.clock.now()
     }
 
     async fn with_connection<T: Send + 'static>(
@@ -219,10 +235,10 @@ impl Store for SqliteStore {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         const QUERY: &str = "SELECT value, version, expires_at FROM atproto_entries
             WHERE key = ?1 AND (expires_at IS NULL OR expires_at > ?2)";
-        let key = key.to_owned();
+        let (key, now) = (key.to_owned(), self.now());
         Box::pin(self.with_connection("read", move |connection| {
             let mut statement = connection.prepare_cached(QUERY)?;
-            Ok(Ok(statement.query_row(params![key, unix_now()], entry_of).optional()?))
+            Ok(Ok(statement.query_row(params![key, now], entry_of).optional()?))
         }))
     }
 
@@ -238,10 +254,11 @@ impl Store for SqliteStore {
             "INSERT INTO atproto_entries (key, value, version, expires_at) VALUES (?1, ?2, ?3, ?4)
             ON CONFLICT (key) DO UPDATE SET value = ?2, version = ?3, expires_at = ?4";
         let (key, value) = (key.to_owned(), zeroize::Zeroizing::new(value.to_vec()));
+        let now = self.now();
         Box::pin(self.with_connection("write", move |connection| {
-            let now = unix_now();
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            transaction.prepare_cached(SWEEP)?.execute([now])?;
+            let kept = i64::try_from(limits::EXPIRED_KEPT.as_secs()).unwrap_or(i64::MAX);
+            transaction.prepare_cached(SWEEP)?.execute([now.saturating_sub(kept)])?;
             if !expected.matches(valid(&transaction, &key, now)?) {
                 return Ok(Err(StoreError::Conflict));
             }
@@ -259,17 +276,17 @@ impl Store for SqliteStore {
     ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         const DELETE: &str =
             "DELETE FROM atproto_entries WHERE key = ?1 RETURNING value, version, expires_at";
-        let key = key.to_owned();
+        let (key, now) = (key.to_owned(), self.now());
         Box::pin(self.with_connection("write", move |connection| {
             // Without a transaction, the statement would be committed even if its result could not be read.
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let found = valid(&transaction, &key, unix_now())?;
-            if found.is_some() && !expected.matches(found) {
+            let Some(found) = valid(&transaction, &key, now)? else { return Ok(Ok(None)) };
+            if !expected.matches(Some(found)) {
                 return Ok(Err(StoreError::Conflict));
             }
             let removed = transaction.prepare_cached(DELETE)?.query_row([&key], entry_of).optional()?;
             transaction.commit()?;
-            Ok(Ok(removed.filter(|_| found.is_some())))
+            Ok(Ok(removed))
         }))
     }
 
@@ -277,10 +294,10 @@ impl Store for SqliteStore {
         const QUERY: &str = "SELECT key FROM atproto_entries
             WHERE key >= ?1 AND key < ?1 || char(1114111) AND substr(key, 1, length(?1)) = ?1
             AND (expires_at IS NULL OR expires_at > ?2)";
-        let prefix = prefix.to_owned();
+        let (prefix, now) = (prefix.to_owned(), self.now());
         Box::pin(self.with_connection("read", move |connection| {
             let mut statement = connection.prepare_cached(QUERY)?;
-            let keys = statement.query_map(params![prefix, unix_now()], |row| row.get(0))?;
+            let keys = statement.query_map(params![prefix, now], |row| row.get(0))?;
             Ok(Ok(keys.collect::<Result<_, _>>()?))
         }))
     }
@@ -309,6 +326,7 @@ impl fmt::Debug for SqliteStore {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::clock::unix_now;
 
     fn opened(path: &Path) -> Connection {
         Connection::open(path).unwrap()
@@ -333,7 +351,7 @@ mod tests {
         let transaction = writer.transaction().unwrap();
         for number in 0..250 {
             let insert = "INSERT INTO atproto_entries VALUES (?1, x'00', 0, ?2)";
-            transaction.execute(insert, params![format!("old/{number}"), unix_now() - 1]).unwrap();
+            transaction.execute(insert, params![format!("old/{number}"), unix_now() - 86_400]).unwrap();
         }
         transaction.commit().unwrap();
         let mut left = Vec::new();

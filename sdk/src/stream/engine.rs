@@ -562,6 +562,7 @@ fn is_permanent(error: &TransportError) -> bool {
         | TransportError::BudgetSpent { .. } => false,
         TransportError::Reauthenticate(_)
         | TransportError::AccountUnavailable { .. }
+        | TransportError::UnusableSession { .. }
         | TransportError::MissingScope { .. }
         | TransportError::InvalidRequest { .. } => true,
     }

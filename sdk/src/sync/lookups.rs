@@ -16,10 +16,13 @@ use tokio::{
 
 use super::{
     SignerError,
-    domains::{Domains, domain},
     network::{Network, Signer},
 };
-use crate::{limits, types::Did};
+use crate::{
+    domains::{Domains, domain},
+    limits,
+    types::Did,
+};
 
 /// Each kind of look-ups at untrusted servers has this part of the places and of the pace, beside those of the
 /// directory.

@@ -131,7 +131,6 @@ mod batch;
 mod chain;
 mod check;
 mod core;
-mod domains;
 mod error;
 mod events;
 mod job;

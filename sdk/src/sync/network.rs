@@ -16,12 +16,12 @@ use tokio::{
 
 use super::{
     RepairError, SignerError,
-    domains::{Domains, domain},
     lookups::{Look, Lookups},
 };
 use crate::{
     api::com::atproto::sync::{ComAtprotoSync, get_repo},
     clients::UntrustedServer,
+    domains::{Domains, domain},
     identity::Resolver,
     limits,
     repo::{ReadOptions, RepoError, Repository, VerifyingKey},

@@ -8,8 +8,8 @@ use super::{
 /// A reference to a blob, such as an image or a video, that is stored separately from the record.
 ///
 /// The deprecated form, which has a CID and a MIME type and no size, is decoded too, and encoded exactly as it was read, so
-/// that the CID of its record stays the same. Servers accept it no longer: [`validate`](super::Data::validate) refuses it,
-/// and [`to_current`](Self::to_current) converts it. See [`blob` type](https://atproto.com/specs/data-model#blob-type).
+/// that the CID of its record stays the same. So is one that lacks its `$type`. Servers do not accept them:
+/// [`validate`](super::Data::validate) refuses both, and [`to_current`](Self::to_current) converts them. See [`blob` type](https://atproto.com/specs/data-model#blob-type).
 ///
 /// ```
 /// use atproto_sdk::types::Blob;
@@ -26,7 +26,7 @@ pub struct Blob(Form);
 #[derive(Clone, PartialEq)]
 pub(super) enum Form {
     Current(Current),
-    Legacy(Box<Legacy>),
+    AsRead(Box<AsRead>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -38,11 +38,14 @@ pub(super) struct Current {
     pub(super) extra: Extra,
 }
 
+/// What is read, and not written in another way: the deprecated form, and one that lacks its `$type`.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Legacy {
+pub(super) struct AsRead {
     cid: Cid,
     mime_type: String,
+    size: Option<i64>,
     extra: Extra,
+    pub(super) is_legacy: bool,
     /// The whole reference as it was read.
     pub(super) raw: Unknown,
 }
@@ -77,7 +80,7 @@ impl Blob {
     pub fn cid(&self) -> &Cid {
         match &self.0 {
             Form::Current(blob) => &blob.cid,
-            Form::Legacy(blob) => &blob.cid,
+            Form::AsRead(blob) => &blob.cid,
         }
     }
 
@@ -85,7 +88,7 @@ impl Blob {
     pub fn mime_type(&self) -> &str {
         match &self.0 {
             Form::Current(blob) => &blob.mime_type,
-            Form::Legacy(blob) => &blob.mime_type,
+            Form::AsRead(blob) => &blob.mime_type,
         }
     }
 
@@ -93,13 +96,13 @@ impl Blob {
     pub fn size(&self) -> Option<u64> {
         match &self.0 {
             Form::Current(blob) => u64::try_from(blob.size).ok(),
-            Form::Legacy(_) => None,
+            Form::AsRead(blob) => blob.size.and_then(|size| u64::try_from(size).ok()),
         }
     }
 
     /// Returns `true` if the reference has the deprecated form, `{cid, mimeType}`.
     pub fn is_legacy(&self) -> bool {
-        matches!(self.0, Form::Legacy(_))
+        matches!(&self.0, Form::AsRead(blob) if blob.is_legacy)
     }
 
     /// Returns a reference of the current form to the same blob, whose size in bytes is `size`. The deprecated form lacks the
@@ -127,7 +130,7 @@ impl Blob {
     pub fn extra(&self) -> &Extra {
         match &self.0 {
             Form::Current(blob) => &blob.extra,
-            Form::Legacy(blob) => &blob.extra,
+            Form::AsRead(blob) => &blob.extra,
         }
     }
 }
@@ -142,49 +145,52 @@ impl std::fmt::Debug for Blob {
                 .field("size", size)
                 .field("extra", extra)
                 .finish(),
-            Form::Legacy(blob) => f.debug_tuple("Blob").field(&blob.raw).finish(),
+            Form::AsRead(blob) => f.debug_tuple("Blob").field(&blob.raw).finish(),
         }
     }
 }
 
-/// Either form as it is read. The deprecated form has no `$type` and is recognized by its fields.
+/// Any form as it is read.
 #[derive(Clone)]
 struct Fields {
     link: Option<CidLink>,
-    cid: Option<Cid>,
     mime_type: String,
     size: Option<i64>,
     extra: Extra,
 }
+
+/// The `$type` of a reference.
+pub(super) const BLOB: &str = "blob";
 
 crate::__object! {
     Fields, "blob", record: true, {
         0 link: "ref" optional,
         1 mime_type: "mimeType" required,
         2 size: "size" optional,
-        3 cid: "cid" optional,
     }
 }
 
 impl FromData for Blob {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DataError> {
         let mut start = reader.clone();
-        let Fields { link, cid, mime_type, size, extra } = Fields::read(reader)?;
-        match (link, cid, size) {
-            (Some(CidLink(cid)), None, Some(size)) => {
-                Ok(Self(Form::Current(Current { cid, mime_type, size, extra })))
+        let Fields { link, mime_type, size, mut extra } = Fields::read(reader)?;
+        let (cid, is_legacy) = match (link, size) {
+            (Some(CidLink(cid)), Some(size)) if !extra.lacks_type() => {
+                return Ok(Self(Form::Current(Current { cid, mime_type, size, extra })));
             }
-            (None, Some(cid), None) => {
-                // Read a second time, and kept as it is: rare, and short.
-                let raw = start.unknown()?;
-                reader.take_memory(size_of::<Legacy>() + raw.encoded_length())?;
-                Ok(Self(Form::Legacy(Box::new(Legacy { cid, mime_type, extra, raw }))))
-            }
-            _ => {
-                Err(reader
-                    .error(Problem::Form("expected a blob with the fields `ref`, `mimeType` and `size`")))
-            }
-        }
+            (Some(CidLink(cid)), Some(_)) => (Some(cid), false),
+            // The deprecated form has no `$type` and is recognized by its fields. Beside a `ref`, `cid` is like any other.
+            (None, None) => (extra.remove("cid").and_then(|cid| cid.decode().ok()), true),
+            _ => (None, false),
+        };
+        let Some(cid) = cid else {
+            let expected = "expected a blob with the fields `ref`, `mimeType` and `size`";
+            return Err(reader.error(Problem::Form(expected)));
+        };
+        // Read a second time, and kept as it is: rare, and short.
+        let raw = start.unknown()?;
+        reader.take_memory(size_of::<AsRead>() + raw.encoded_length())?;
+        Ok(Self(Form::AsRead(Box::new(AsRead { cid, mime_type, size, extra, is_legacy, raw }))))
     }
 }
 

@@ -4,7 +4,10 @@ use std::fmt;
 
 use compact_str::CompactString;
 
-use super::Unknown;
+use super::{
+    Unknown,
+    secret::{ShownUnknown, is_secret},
+};
 
 /// The fields of an object that its lexicon does not define.
 ///
@@ -24,18 +27,29 @@ use super::Unknown;
 /// # Ok::<_, atproto_sdk::types::DataError>(())
 /// ```
 #[derive(Clone, Default)]
-#[allow(clippy::box_collection, reason = "one pointer, in every object, for what is nearly always absent")]
-pub struct Extra(Option<Box<Vec<(CompactString, Unknown)>>>);
+pub struct Extra(Option<Box<Kept>>);
+
+/// One pointer, in every object, leads to what is nearly always absent.
+#[derive(Clone, Default)]
+struct Kept {
+    fields: Vec<(CompactString, Unknown)>,
+    /// Whether the object is a record, or a blob, that was read without its `$type`.
+    lacks_type: bool,
+}
 
 impl Extra {
     /// Returns the number of fields.
     pub fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |fields| fields.len())
+        self.fields().len()
     }
 
     /// Returns `true` if there are no fields.
     pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.fields().is_empty()
+    }
+
+    fn fields(&self) -> &[(CompactString, Unknown)] {
+        self.0.as_ref().map_or(&[], |kept| &kept.fields)
     }
 
     /// Returns the field with the given name, if there is one.
@@ -58,7 +72,7 @@ impl Extra {
     /// ```
     pub fn insert(&mut self, name: impl Into<CompactString>, value: Unknown) -> Option<Unknown> {
         let name = name.into();
-        let fields = self.0.get_or_insert_default();
+        let fields = &mut self.0.get_or_insert_default().fields;
         match fields.iter_mut().find(|(key, _)| *key == name) {
             Some((_, old)) => Some(std::mem::replace(old, value)),
             None => {
@@ -69,18 +83,33 @@ impl Extra {
     }
 
     fn at(&self, index: usize) -> Option<(&str, &Unknown)> {
-        self.0.as_ref()?.get(index).map(|(key, value)| (key.as_str(), value))
+        self.fields().get(index).map(|(key, value)| (key.as_str(), value))
     }
 
     /// Adds a field without checking whether there already is one with that name.
     pub(super) fn push(&mut self, name: CompactString, value: Unknown) {
-        self.0.get_or_insert_default().push((name, value));
+        self.0.get_or_insert_default().fields.push((name, value));
+    }
+
+    /// Notes that the object had no `$type` where it belongs, so that its bytes stay the same.
+    #[cold]
+    pub(super) fn note_lack_of_type(&mut self) {
+        self.0.get_or_insert_default().lacks_type = true;
+    }
+
+    /// Whether the object had no `$type` where it belongs.
+    #[inline]
+    pub(super) fn lacks_type(&self) -> bool {
+        self.0.as_ref().is_some_and(|kept| kept.lacks_type)
     }
 
     /// Returns a name that occurs more than once. Checked at the end, in one pass: a hostile sender chooses how many
     /// fields there are, and a search for each of them would take quadratic time.
     pub(super) fn repeated(&self) -> Option<&str> {
-        let fields = self.0.as_ref().filter(|fields| fields.len() > 1)?;
+        let fields = &self.0.as_ref()?.fields;
+        if fields.len() < 2 {
+            return None;
+        }
         let mut names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
         names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
@@ -88,10 +117,10 @@ impl Extra {
 
     /// Removes a field and returns its value.
     pub fn remove(&mut self, name: &str) -> Option<Unknown> {
-        let fields = self.0.as_mut()?;
-        let at = fields.iter().position(|(key, _)| key == name)?;
-        let (_, value) = fields.remove(at);
-        if fields.is_empty() {
+        let kept = self.0.as_mut()?;
+        let at = kept.fields.iter().position(|(key, _)| key == name)?;
+        let (_, value) = kept.fields.remove(at);
+        if kept.fields.is_empty() && !kept.lacks_type {
             self.0 = None;
         }
         Some(value)
@@ -99,13 +128,15 @@ impl Extra {
 
     /// Iterates over the fields in the order in which they were read or inserted.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Unknown)> {
-        self.0.iter().flat_map(|fields| fields.iter()).map(|(key, value)| (key.as_str(), value))
+        self.fields().iter().map(|(key, value)| (key.as_str(), value))
     }
 }
 
+/// Shows the fields, without the values of those whose names are those of secrets, such as `accessToken`.
 impl fmt::Debug for Extra {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
+        let shown = |(key, value)| (key, ShownUnknown { value, is_hidden: is_secret(key) });
+        f.debug_map().entries(self.iter().map(shown)).finish()
     }
 }
 

@@ -22,6 +22,21 @@
 //! Identifiers in types of your own are checked when serde deserializes them (configuration, keys of maps, your own
 //! records), except for [`Datetime`], [`Language`] and [`Uri`]. Answers of servers are read by the generated types,
 //! [`from_json`], [`from_cbor`] and [`Unknown::decode`].
+//!
+//! # What `Debug` shows
+//!
+//! `Debug` does not show the values of fields whose names are those of secrets, in generated types as in [`Extra`],
+//! [`Unknown`] and [`Value`]: passwords, tokens, keys that are not public, and codes that let somebody in. The last word of a
+//! name decides, so `accessToken` is hidden and `tokenRequired` is not. A crate with lexicons of its own can name others in
+//! its configuration. `Display`, JSON and DAG-CBOR have everything.
+//!
+//! ```
+//! use atproto_sdk::types::Unknown;
+//!
+//! let answer = Unknown::from_json(r#"{"name":"shop","apiKey":"d41d8cd9"}"#)?;
+//! assert_eq!(format!("{answer:?}"), r#"{"name":"shop","apiKey":(hidden)}"#);
+//! # Ok::<_, atproto_sdk::types::DataError>(())
+//! ```
 
 // First, so that the other modules can use its macros.
 #[macro_use]
@@ -53,6 +68,7 @@ mod nullable;
 mod object;
 mod permission_set;
 mod record_key;
+mod secret;
 pub(crate) mod serde_record;
 mod setters;
 mod text;
@@ -95,6 +111,7 @@ pub use unknown::Unknown;
 #[cfg(feature = "repo")]
 pub(crate) use unknown::from_cbor_bounded;
 pub use uri::Uri;
+pub(crate) use validation::validate_body;
 pub use validation::{Rule, Violation, ViolationKind, Violations, Warning, WarningKind, Warnings};
 pub use value::Value;
 

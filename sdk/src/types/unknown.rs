@@ -7,6 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     DataError, Value,
     codec::{Data, FromData, Reader, from_cbor, from_json},
+    secret::ShownUnknown,
     value::{PathStep, path_steps},
 };
 
@@ -284,9 +285,10 @@ impl Unknown {
     }
 }
 
+/// Shows JSON, without the values of fields whose names are those of secrets, such as `accessToken`.
 impl fmt::Debug for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.as_json())
+        ShownUnknown { value: self, is_hidden: false }.fmt(f)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Data of arbitrary shape as a tree.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use super::{
     Blob, Bytes, Cid, DataError, Extra, Unknown,
     codec::{FromData, Kind, Problem, Reader},
+    secret::ShownValue,
 };
 use crate::server_text::{SHORT, excerpt};
 
@@ -34,7 +35,7 @@ use crate::server_text::{SHORT, excerpt};
 /// assert_eq!(value.to_json()?, r#"{"tags":["a","b"],"text":"hi"}"#);
 /// # Ok::<_, atproto_sdk::types::DataError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Clone, PartialEq, Default)]
 #[expect(clippy::exhaustive_enums, reason = "the data model has these kinds of values and no others")]
 pub enum Value {
     /// `null`.
@@ -56,6 +57,13 @@ pub enum Value {
     List(Vec<Value>),
     /// An object.
     Map(BTreeMap<String, Value>),
+}
+
+/// Shows the tree, without the values of fields whose names are those of secrets, such as `accessToken`.
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        ShownValue { value: self, is_hidden: false }.fmt(f)
+    }
 }
 
 impl Value {

@@ -11,7 +11,8 @@ use tokio::{sync::Notify, time::Instant};
 use super::{
     Sharing,
     cost::Cost,
-    ledger::{Ledger, Millis, Seen, Supply, millis},
+    ledger::{Ledger, Millis, Seen, Supply},
+    others::Others,
     shared::{self, Grant},
 };
 use crate::{
@@ -27,8 +28,8 @@ const BUSY: Millis = limits::BUDGET_POLL.as_secs() * 1000;
 #[derive(Default)]
 pub(super) struct Account {
     state: Mutex<State>,
-    /// Held while a lease is taken, so that one task does it for all.
-    leasing: tokio::sync::Mutex<()>,
+    /// The leases of other processes. Held while a lease is taken, so that one task does it for all.
+    leasing: tokio::sync::Mutex<Others>,
 }
 
 #[derive(Default)]
@@ -38,7 +39,10 @@ struct State {
     in_flight: u64,
     /// The points that are leased and not yet spent, if there is a store.
     leased: u64,
-    lease_ends: Millis,
+    /// Until when they can be spent. By a clock that nobody sets.
+    lease_ends: Option<Instant>,
+    /// When the first lease of another process ends, after others held what is left.
+    others_end: Option<Instant>,
     /// When to ask the store again, after others held what is left.
     busy_until: Millis,
     /// Whether a task is about to tell other processes what is known.
@@ -76,7 +80,8 @@ impl State {
             Supply::Short { .. } if self.in_flight > 0 => Step::Listen,
             Supply::Short { until } => Step::Wait(until),
         };
-        let covered = !shared || self.leased >= points && self.lease_ends > now;
+        let is_leased = || self.lease_ends.is_some_and(|end| end > Instant::now());
+        let covered = !shared || self.leased >= points && is_leased();
         if !matches!(step, Step::Send) || covered {
             return step;
         }
@@ -145,7 +150,7 @@ impl Account {
                 return spent(ends_in);
             }
             if left.is_zero() {
-                return spent(wait);
+                return spent(wait.max(self.others_hold_for()));
             }
             // In slices, because clocks are set, and machines sleep.
             let _ = tokio::time::timeout(wait.min(left).min(ends_in.unwrap_or(wait)), wake.notified()).await;
@@ -179,10 +184,16 @@ impl Account {
         Some(Taken { step, is_first, wake: Arc::clone(&place.wake) })
     }
 
+    /// How long other processes may hold what is left, if they do.
+    fn others_hold_for(&self) -> Duration {
+        let end = self.state().others_end;
+        end.map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()))
+    }
+
     /// Takes a lease, unless another task has done so.
     async fn lease(&self, cost: &Cost, sharing: &Sharing) -> Grant {
         let Some(store) = &sharing.store else { return Grant::Points(0) };
-        let _one_at_a_time = self.leasing.lock().await;
+        let mut others = self.leasing.lock().await;
         let now = sharing.now();
         let ledger;
         let request = {
@@ -195,8 +206,9 @@ impl Account {
             ledger = state.ledger.clone();
             state.request(&cost.key, sharing, &ledger, cost.points)
         };
-        let before = request.leased;
-        let leasing = tokio::time::timeout(limits::STORE_OPERATION, shared::lease(store, request)).await;
+        let (before, asked_at) = (request.leased, Instant::now());
+        let leasing = shared::lease(store, request, &mut others);
+        let leasing = tokio::time::timeout(limits::STORE_OPERATION, leasing).await;
         let leased = leasing.unwrap_or(Err(StoreError::Timeout { limit: limits::STORE_OPERATION }));
         let (grant, known) = leased.unwrap_or_else(|error| {
             // Calls do not fail because of this, and do not ask again for a while; the server says what is left.
@@ -209,9 +221,13 @@ impl Account {
             Grant::Points(leased) => {
                 // Some of what there was before may have been spent meanwhile.
                 state.leased = state.leased.saturating_add(leased).saturating_sub(before);
-                state.lease_ends = now.saturating_add(millis(limits::BUDGET_LEASE) / 2);
+                state.lease_ends = Some(asked_at + limits::BUDGET_LEASE / 2);
+                state.others_end = None;
             }
-            Grant::Busy => state.busy_until = now.saturating_add(BUSY),
+            Grant::Busy => {
+                state.busy_until = now.saturating_add(BUSY);
+                state.others_end = others.first_end();
+            }
             Grant::Short(_) => {}
         }
         grant
@@ -267,7 +283,7 @@ impl Account {
                 drop(will_tell);
             }
             let telling = async {
-                let _one_at_a_time = account.leasing.lock().await;
+                let mut others = account.leasing.lock().await;
                 let ledger;
                 let request = {
                     let mut state = account.state();
@@ -280,7 +296,7 @@ impl Account {
                     ledger = state.ledger.clone();
                     state.request(&key, &sharing, &ledger, 0)
                 };
-                shared::publish(&store, request).await
+                shared::publish(&store, request, &mut others).await
             };
             if let Ok(Err(error)) = tokio::time::timeout(limits::STORE_OPERATION, telling).await {
                 tracing::debug!(%error, "what is left of a budget could not be stored");

@@ -38,6 +38,9 @@ pub(super) struct Ledger {
     /// When the newest response was received.
     seen_at: Millis,
     unlimited_until: Millis,
+    /// How far the clock of the server is ahead of the clock of this machine, in milliseconds, once it has responded.
+    #[serde(skip)]
+    server_ahead: Option<i64>,
 }
 
 /// A limit and what is left of it.
@@ -101,6 +104,13 @@ impl Ledger {
     /// points left.
     pub(super) fn learn(&mut self, response: &Seen, points: u64, now: Millis) {
         self.windows.retain(|window| window.is_open(now));
+        if let Some(ahead) = response.server_ahead(now) {
+            if self.server_ahead.is_none() {
+                // What others have told was by their clocks.
+                self.windows.iter_mut().for_each(|window| window.ends_at = window.end_at(ahead));
+            }
+            self.server_ahead = Some(ahead);
+        }
         let described = response.described(now);
         let asked = response.asked(described.as_ref(), points, now);
         if described.is_none() && asked.is_none() {
@@ -140,15 +150,30 @@ impl Ledger {
 
     /// Takes over what another ledger of the same budget knows. Its times may be by another clock.
     pub(super) fn merge(&mut self, other: &Self, now: Millis) {
+        self.merge_written(other, other.seen_at, now);
+    }
+
+    /// Does that with a ledger that was written at a time, by the clock of who wrote it.
+    pub(super) fn merge_written(&mut self, other: &Self, written_at: Millis, now: Millis) {
         self.windows.retain(|window| window.is_open(now));
-        for found in other.windows.iter().filter(|window| window.is_open(now)) {
+        // Nobody has written anything later than now, except by a clock that is ahead.
+        let theirs_ahead = written_at.saturating_sub(now);
+        for found in &other.windows {
+            let ends_at = match self.server_ahead {
+                Some(ahead) => found.end_at(ahead),
+                None => found.ends_at.saturating_sub(theirs_ahead),
+            };
+            let found = Window { ends_at, ..found.clone() };
+            if !found.is_open(now) {
+                continue;
+            }
             match self.windows.iter_mut().find(|window| window.policy == found.policy) {
-                Some(window) if found.is_later_than(window) => *window = found.clone(),
-                Some(window) if !window.is_later_than(found) => {
+                Some(window) if found.is_later_than(window) => *window = found,
+                Some(window) if !window.is_later_than(&found) => {
                     window.remaining = window.remaining.min(found.remaining);
                 }
                 Some(_) => {}
-                None => self.push(found.clone()),
+                None => self.push(found),
             }
         }
         // Who has seen a limit last is right.
@@ -187,6 +212,16 @@ impl Window {
     fn is_later_than(&self, other: &Self) -> bool {
         self.reset > other.reset.saturating_add(SAME_WINDOW)
     }
+
+    /// When it ends by the clock of this machine, if that of the server is so many milliseconds ahead.
+    fn end_at(&self, server_ahead: i64) -> Millis {
+        let reset = self.reset.saturating_mul(1000).saturating_add(MARGIN);
+        if server_ahead < 0 {
+            reset.saturating_add(server_ahead.unsigned_abs())
+        } else {
+            reset.saturating_sub(server_ahead.unsigned_abs())
+        }
+    }
 }
 
 /// What the head of a response says about limits.
@@ -200,6 +235,8 @@ pub(super) struct Seen {
     asked: Option<Duration>,
     /// The time by the clock of the server, in seconds since the Unix epoch.
     server_time: u64,
+    /// Whether the response says so.
+    dated: bool,
 }
 
 impl Seen {
@@ -212,12 +249,19 @@ impl Seen {
             refused,
             asked: response.retry_after.filter(|_| refused),
             server_time: server_time(headers),
+            dated: headers.contains_key(http::header::DATE),
         }
     }
 
     /// Whether the server has refused the call, and accepts it only later than this.
     pub(super) fn is_refused_until(&self, until: Millis, now: Millis) -> bool {
         self.refused && self.asked.is_none_or(|wait| until >= now.saturating_add(millis(wait)))
+    }
+
+    /// How far the clock of the server is ahead of that of this machine, in milliseconds, if the response says so.
+    fn server_ahead(&self, now: Millis) -> Option<i64> {
+        let (server, now) = (i128::from(self.server_time) * 1000, i128::from(now));
+        i64::try_from(server - now).ok().filter(|_| self.dated)
     }
 
     /// The window in the headers.
@@ -389,6 +433,31 @@ mod tests {
             right.merge(&wrong, NOW + 3_000_000);
             assert_eq!(right.supply(3, 0, NOW + 3_000_000), Supply::Points(4990), "{ahead}");
         }
+    }
+
+    #[test]
+    fn what_others_tell_ends_when_it_ends_at_the_server_whatever_their_clocks_say() {
+        for ahead in [600_000, 7_200_000, -600_000, -7_200_000] {
+            let mut other = Ledger::default();
+            other.learn(&dated(200, "2", SERVER + 3000), 3, NOW.saturating_add_signed(ahead));
+            // Also what has been told before this process has heard of the server.
+            for told_before in [true, false] {
+                let mut ledger = Ledger::default();
+                if told_before {
+                    ledger.merge(&other, NOW);
+                }
+                ledger.learn(&seen(502, &[("date", "Thu, 28 May 2026 20:26:40 GMT")]), 0, NOW);
+                ledger.merge(&other, NOW);
+                let until = NOW + 3_002_000;
+                assert_eq!(ledger.supply(3, 0, NOW), Supply::Short { until }, "{ahead} {told_before}");
+            }
+        }
+        // A process that knows nothing of the server sees at least that it was not seen in the future.
+        let mut other = Ledger::default();
+        other.learn(&dated(200, "2", SERVER + 3000), 3, NOW + 600_000);
+        let mut ledger = Ledger::default();
+        ledger.merge(&other, NOW);
+        assert_eq!(ledger.supply(3, 0, NOW), Supply::Short { until: NOW + 3_002_000 });
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod account;
 mod cost;
 mod ledger;
+mod others;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -96,7 +97,7 @@ impl WriteBudget {
     /// Creates budgets that are shared by all processes that use the same store.
     ///
     /// Each process takes a part of what is left, and returns to the store when it has been spent. A process that
-    /// dies keeps its part for two minutes. If the store fails, the process goes on alone.
+    /// dies keeps its part for two minutes, also if its clock is wrong. If the store fails, the process goes on alone.
     ///
     /// ```no_run
     /// # async fn example(oauth: atproto_sdk::oauth::OAuthBuilder) -> Result<(), Box<dyn std::error::Error>> {

@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{Ledger, Millis, Supply, millis};
+use super::{
+    ledger::{Ledger, Millis, Supply, millis},
+    others::Others,
+};
 use crate::{
     limits, random,
     store::{Expected, Store, StoreError},
@@ -23,17 +26,22 @@ const ATTEMPTS: u32 = 30;
 #[derive(Default, Serialize, Deserialize)]
 struct Shared {
     v: u32,
+    /// By the clock of the process that has written this, as are the times in the ledger.
+    #[serde(default)]
+    written_at: Millis,
     ledger: Ledger,
     leases: Vec<Lease>,
     /// Who is finding out, with a single call.
     asking: Option<Lease>,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
-struct Lease {
-    holder: String,
-    points: u64,
-    ends_at: Millis,
+/// What a process may spend. It never writes the same one twice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Lease {
+    pub(super) holder: String,
+    pub(super) points: u64,
+    /// By the clock of the holder.
+    pub(super) ends_at: Millis,
 }
 
 /// What a process has got.
@@ -70,9 +78,10 @@ fn lease_end(now: Millis) -> Millis {
 pub(super) async fn lease(
     store: &Arc<dyn Store>,
     request: Request<'_>,
+    others: &mut Others,
 ) -> Result<(Grant, Ledger), StoreError> {
     let updated = update(store, request.key, |shared| {
-        shared.tidy(&request);
+        shared.tidy(&request, others);
         let grant = shared.grant(&request);
         let leased = if let Grant::Points(points) = grant { points } else { request.leased };
         shared.hold(&request, request.in_flight.saturating_add(leased));
@@ -89,9 +98,13 @@ pub(super) async fn lease(
 }
 
 /// Tells the others what the server has said.
-pub(super) async fn publish(store: &Arc<dyn Store>, request: Request<'_>) -> Result<(), StoreError> {
+pub(super) async fn publish(
+    store: &Arc<dyn Store>,
+    request: Request<'_>,
+    others: &mut Others,
+) -> Result<(), StoreError> {
     update(store, request.key, |shared| {
-        shared.tidy(&request);
+        shared.tidy(&request, others);
         shared.hold(&request, request.in_flight.saturating_add(request.leased));
         ((), true)
     })
@@ -100,12 +113,17 @@ pub(super) async fn publish(store: &Arc<dyn Store>, request: Request<'_>) -> Res
 
 impl Shared {
     /// Forgets what has ended and what the holder had, and takes over what it knows.
-    fn tidy(&mut self, request: &Request<'_>) {
+    fn tidy(&mut self, request: &Request<'_>, others: &mut Others) {
         let Request { holder, ledger, now, .. } = *request;
         self.v = FORMAT;
-        self.ledger.merge(ledger, now);
-        self.leases.retain(|lease| lease.ends_at > now && lease.holder != holder);
-        self.asking = self.asking.take().filter(|asking| asking.ends_at > now && asking.holder != holder);
+        let theirs = std::mem::replace(&mut self.ledger, ledger.clone());
+        self.ledger.merge_written(&theirs, self.written_at, now);
+        self.written_at = now;
+        self.leases.retain(|lease| lease.holder != holder);
+        self.asking = self.asking.take().filter(|asking| asking.holder != holder);
+        others.look(self.leases.iter().chain(&self.asking), now);
+        self.leases.retain(|lease| others.is_held(lease));
+        self.asking = self.asking.take().filter(|asking| others.is_held(asking));
     }
 
     /// What the holder gets.

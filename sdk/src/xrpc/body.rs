@@ -235,7 +235,7 @@ impl<T: Data + FromData + Send + 'static> Body for Json<T> {
     }
 
     fn validate(sent: &T) -> Result<Warnings, Violations> {
-        sent.validate()
+        crate::types::validate_body(sent)
     }
 
     const IS_READ: bool = true;

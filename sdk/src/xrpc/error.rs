@@ -84,6 +84,7 @@ impl<E: LexiconError> Error<E> {
             Self::Transport(TransportError::InvalidRequest { .. }) | Self::InvalidRequest(_) => {
                 ErrorKind::InvalidInput
             }
+            Self::Transport(TransportError::UnusableSession { .. }) => ErrorKind::Internal,
             Self::Transport(_) => ErrorKind::TryLater,
             Self::Decode(_) => ErrorKind::BadAnswer,
         }
@@ -304,12 +305,14 @@ impl ErrorResponse {
             error: Option<String>,
             message: Option<String>,
         }
-        let (name, message) = match serde_json::from_slice::<Fields>(body) {
-            Ok(fields) => (
+        // A message that was cut in the middle of a character must not hide the name: serde refuses half a surrogate pair.
+        let repaired = || Unknown::from_json(body).ok()?.deserialize().ok();
+        let (name, message) = match serde_json::from_slice::<Fields>(body).ok().or_else(repaired) {
+            Some(fields) => (
                 fields.error.map(|name| excerpt(&name, SHORT)),
                 fields.message.map(|message| excerpt(&message, MESSAGE)),
             ),
-            Err(_) => (None, text_of(body)),
+            None => (None, text_of(body)),
         };
         let challenged = || challenge::parameter(headers, None, "error").map(|name| excerpt(&name, SHORT));
         let name = name.or_else(challenged);

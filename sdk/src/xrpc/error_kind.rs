@@ -33,6 +33,8 @@ use super::challenge;
 ///         ErrorKind::InvalidInput => println!("{error}"),
 ///         // A mistake of the server, or an outdated lexicon: report it.
 ///         ErrorKind::BadAnswer => println!("unexpected response: {error}"),
+///         // A mistake in how the app is set up: report it, and offer a new sign-in.
+///         ErrorKind::Internal => println!("the stored session cannot be used: {error}"),
 ///         _ => println!("{error}"),
 ///     },
 /// }
@@ -56,6 +58,9 @@ pub enum ErrorKind {
     InvalidInput,
     /// The response does not conform to the lexicon.
     BadAnswer,
+    /// The app cannot use the session that it has stored: it is damaged, or a key is missing. The same call fails until somebody
+    /// mends that, or the user signs in again. The session has not ended.
+    Internal,
 }
 
 /// Why an account, or its repository, cannot be used. Returned by [`Error::account_problem`](super::Error::account_problem).

@@ -290,6 +290,16 @@ pub enum TransportError {
         /// The cause.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
+    /// The session cannot be used by this app, because of what is stored or how the app is set up, and that does not pass: the
+    /// stored session is damaged or sealed with a key that is missing, for example. It still exists. Mend the app, or ask the user to
+    /// sign in again.
+    #[error("the session of {did} cannot be used by this app")]
+    UnusableSession {
+        /// The account.
+        did: Did,
+        /// The cause.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
     /// The account cannot be used, so its session cannot be refreshed at the moment. The session has not ended, and signing in
     /// again does not help.
     #[error("the session of {did} cannot be used: {problem}{}", detail.as_deref().map(|d| format!(" ({d})")).unwrap_or_default())]

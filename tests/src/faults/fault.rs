@@ -37,6 +37,11 @@ pub enum Kind {
     },
     /// It never reaches the server, and the connection ends.
     Drop,
+    /// The same, after a while in which nothing happens.
+    Hang {
+        /// For how long.
+        millis: u64,
+    },
     /// The server has processed it, and the connection ends without an answer.
     Lose,
     /// Like `drop` and `lose`, with a reset instead of an orderly end.
@@ -111,7 +116,7 @@ impl Kind {
     /// Whether the server gets the request.
     pub fn reaches_server(&self) -> bool {
         match self {
-            Self::Drop | Self::Redirect { .. } => false,
+            Self::Drop | Self::Hang { .. } | Self::Redirect { .. } => false,
             Self::Reset { processed } | Self::Answer { processed, .. } => *processed,
             _ => true,
         }

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::fault::Fault;
+use super::{fault::Fault, store_gate::Trouble};
 
 /// Why a plan cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +51,8 @@ pub struct Plan {
     /// Whether it runs with every other test, with a few seeds.
     #[serde(default)]
     pub short: bool,
+    /// How many seeds it runs with at most, because it takes long.
+    pub most_seeds: Option<u64>,
     /// For how many seconds calls are begun.
     pub seconds: u64,
     /// How many processes call.
@@ -76,6 +78,22 @@ pub struct Plan {
     /// What goes wrong.
     #[serde(default, rename = "fault")]
     pub faults: Vec<Fault>,
+    /// What becomes of the store, in this order and one after the other. A file is moved away for as long.
+    #[serde(default, rename = "outage")]
+    pub outages: Vec<Outage>,
+}
+
+/// A time in which processes cannot use their store.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Outage {
+    /// What happens.
+    pub trouble: Trouble,
+    /// When it begins, after the first call.
+    pub at_millis: u64,
+    /// How long it lasts; a restart takes the time that it takes.
+    #[serde(default)]
+    pub millis: u64,
 }
 
 /// How often each kind of call is made, relative to the others, and how fast.

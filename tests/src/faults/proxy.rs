@@ -254,7 +254,7 @@ impl Shared {
         if !self.hold(request, Point::BeforeServer).await {
             return false;
         }
-        if let Some(Kind::Delay { millis: wait, answer: false }) = kind {
+        if let Some(Kind::Delay { millis: wait, answer: false } | Kind::Hang { millis: wait }) = kind {
             tokio::time::sleep(millis(wait)).await;
         }
         let answer = if kind.as_ref().is_none_or(Kind::reaches_server) {
@@ -379,7 +379,7 @@ impl Shared {
             connection.set_zero_linger()?;
             return Ok(false);
         }
-        if matches!(kind, Kind::Drop | Kind::Lose) {
+        if matches!(kind, Kind::Drop | Kind::Hang { .. } | Kind::Lose) {
             return Ok(false);
         }
         if let Kind::Delay { millis: wait, answer: true } = kind {

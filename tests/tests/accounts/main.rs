@@ -7,7 +7,7 @@ mod password;
 
 use atproto_sdk::{
     api::app::bsky::feed::post::Post,
-    identity::{HandleResolver, Resolver},
+    identity::{HandleResolver, Resolver, ResolverBuilder},
     oauth::{AuthorizeOptions, CallbackParams, ClientMetadata, OAuth, OAuthClient},
     store::MemoryStore,
     types::{Datetime, Did},
@@ -42,13 +42,15 @@ impl World {
     }
 }
 
-fn app(network: &Network) -> OAuth {
-    let resolver = Resolver::builder()
+fn builder(network: &Network) -> ResolverBuilder {
+    Resolver::builder()
         .plc_directory(network.plc())
         .handle_resolver(HandleResolver::Xrpc(network.pds().to_owned()))
         .allow_loopback_http(true)
-        .build()
-        .unwrap();
+}
+
+fn app(network: &Network) -> OAuth {
+    let resolver = builder(network).build().unwrap();
     let builder = OAuth::builder(ClientMetadata::loopback()).store(MemoryStore::new()).resolver(resolver);
     builder.allow_loopback_http().build().unwrap()
 }

@@ -1,12 +1,17 @@
 //! OAuth sessions.
 
+use std::time::{Duration, Instant};
+
 use atproto_sdk::{
     api::com::atproto::server::get_session,
     oauth::{AuthorizeOptions, CallbackParams, OAuthClient},
     xrpc::{AccountProblem, Error, ErrorKind, ReauthenticateReason},
 };
 
-use crate::{World, post};
+use crate::{World, builder, post};
+
+/// How old the results of a resolver may be.
+const AGE: Duration = Duration::from_secs(2);
 
 async fn session(client: &OAuthClient) -> Result<get_session::Output, Error> {
     client.com_atproto_server().get_session().await.map_err(Error::erase)
@@ -56,6 +61,10 @@ async fn o28_a_takedown_or_a_deletion_ends_all_sessions_of_the_account() {
         assert!(world.oauth.sessions(&world.did()).await.unwrap().is_empty(), "ended sessions are removed");
         assert_eq!(world.network.counts().await.unwrap().refused_refreshes, 2, "one for each session");
         if !delete {
+            let authorization =
+                world.oauth.authorize(world.account.did.as_str(), AuthorizeOptions::new()).await;
+            let refused = world.network.approve(&authorization.unwrap().url, &world.account).await;
+            assert!(refused.is_err(), "nobody can sign in until it is undone: {refused:?}");
             world.network.take_down(&world.account, false).await.unwrap();
             create(&world.sign_in().await).await.unwrap();
         }
@@ -107,12 +116,43 @@ async fn a_changed_handle_changes_nothing_about_the_session() {
     assert_eq!(world.network.expire_tokens(&world.account).await.unwrap(), 1);
     create(&client).await.unwrap();
     assert_eq!(session(&client).await.unwrap().handle.as_str(), "renamed.test");
+    // By itself, a resolver tells the new handle when what it knows has become too old.
+    let aging = builder(&world.network).cache_lifetime(AGE).display_lifetime(AGE).build().unwrap();
     let resolver = world.oauth.resolver();
     resolver.invalidate(client.did());
     let identity = resolver.resolve(client.did().as_str()).await.unwrap();
     assert_eq!(identity.display_handle(), "renamed.test");
     let error = resolver.resolve(world.account.handle.as_str()).await.unwrap_err();
     assert!(error.to_string().contains(world.account.handle.as_str()), "{error}");
+
+    let shown = async || {
+        let identity = aging.resolve_for_display(client.did().as_str()).await.unwrap();
+        identity.display_handle().to_owned()
+    };
+    assert_eq!(shown().await, "renamed.test");
+    let known = Instant::now();
+    world.network.change_handle(&world.account, "again.test").await.unwrap();
+    while shown().await != "again.test" {
+        assert!(known.elapsed() < AGE * 3, "it is older than it may be");
+        tokio::time::sleep(AGE / 20).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn o46_a_scope_that_was_not_granted_is_named_and_the_session_stays() {
+    let world = World::new().await;
+    let options = AuthorizeOptions::new().scope("atproto");
+    let authorization = world.oauth.authorize(world.account.handle.as_str(), options).await.unwrap();
+    let callback = world.network.approve(&authorization.url, &world.account).await.unwrap();
+    let params = CallbackParams::from_query(callback.split_once('?').unwrap().1).unwrap();
+    let client = world.oauth.callback(&params).await.unwrap().client;
+    for _ in 0..2 {
+        let error = create(&client).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::MissingScope, "{error}");
+        assert_eq!(error.missing_scope(), Some("repo:app.bsky.feed.post?action=create"));
+        session(&client).await.unwrap();
+    }
+    assert_eq!(world.oauth.sessions(&world.did()).await.unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -101,14 +101,35 @@ async fn x14_an_account_that_has_moved_is_deactivated_for_a_client_of_the_old_pd
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn x11_accounts_with_did_web_and_changed_handles_resume_their_password_sessions() {
+async fn x11_accounts_with_did_web_resume_their_password_sessions() {
     let mut world = World::new().await;
     world.account = world.network.web_account("librarian").await.unwrap();
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let client = world.password_client(&store).await;
     create(&client).await.unwrap();
-    world.network.change_handle(&world.account, "renamed.test").await.unwrap_err();
     let sign_ins = world.password_sign_ins().await;
     create(&world.password_client(&store).await).await.unwrap();
     assert_eq!(world.password_sign_ins().await, sign_ins, "the stored session is used");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn x11_a_changed_handle_changes_nothing_about_a_password_session_and_is_told_with_the_next_refresh() {
+    let world = World::new().await;
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let client = world.password_client(&store).await;
+    let handle = world.account.handle.clone();
+    world.network.change_handle(&world.account, "renamed.test").await.unwrap();
+    let sign_ins = world.password_sign_ins().await;
+    create(&client).await.unwrap();
+    assert_eq!(client.account().handle, Some(handle.clone()), "nothing has said anything else yet");
+    // The access token expires.
+    world.network.forward(std::time::Duration::from_secs(3 * 3600)).await.unwrap();
+    create(&client).await.unwrap();
+    assert_eq!(client.account().handle.as_ref().map(|handle| handle.as_str()), Some("renamed.test"));
+    assert_eq!(client.handle(), Some(&handle), "that of the sign-in");
+    // A program that starts now finds its session under the handle that it signed in with.
+    let resumed = world.password_client(&store).await;
+    create(&resumed).await.unwrap();
+    assert_eq!(resumed.handle().map(|handle| handle.as_str()), Some("renamed.test"));
+    assert_eq!(world.password_sign_ins().await, sign_ins, "the session is the same");
 }

@@ -30,12 +30,14 @@ const AT_ONCE: usize = 4;
 /// The limit for a process to reach its step.
 const STEP_LIMIT: Duration = Duration::from_secs(60);
 /// How long the next process may take: until the lease of the dead one has expired, and then until it is certain that
-/// nobody has new tokens in memory.
+/// nobody has new tokens in memory. [`followed_by_short_processes`] has processes that do not live for so long.
 const RECOVERY: Duration = Duration::from_secs(130);
 /// The same if neither is to be waited for.
 const QUICK_RECOVERY: Duration = Duration::from_secs(20);
 /// When a database lets go of the lock of a dead process, by the SDK's limits.
 const LEASE: Duration = Duration::from_secs(45);
+/// How many calls of short processes may fail: the lease of the dead one is waited for, and then whether it is dead.
+const MOST_SHORT: u32 = 4;
 /// No refresh is due in the meantime.
 const LONG: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_secs(2);
@@ -440,8 +442,46 @@ async fn everything_works(oauth: &OAuth, account: &tests::Account, count: usize)
     }
 }
 
+/// A process dies in a refresh, and after it come others that make one call each and then end, like those of a timer.
+async fn followed_by_short_processes(kind: &str) {
+    let world = World::start().await;
+    let url = world.store(kind, "short");
+    let store = worker::open(&url).await;
+    let oauth = worker::app(world.pds(), world.network.plc(), Arc::clone(&store));
+    world.network.set_token_lifetime(SHORT).await.unwrap();
+    let account = world.network.account("carla").await.unwrap();
+    sign_in(&world, &oauth, &account).await;
+    let row = rows(&store, account.did.as_str()).await.remove(0);
+    let step = Step::Network(Point::BeforeServer);
+    let case = Case { step, label: String::new(), account, expired: true, row };
+    kill_at(&world, &url, &case).await;
+    tokio::time::sleep(SHORT).await;
+    world.network.set_token_lifetime(LONG).await.unwrap();
+
+    let (begun, did) = (Instant::now(), case.account.did.to_string());
+    let mut failed = 0;
+    loop {
+        let mut child = Child::start(&world, &url, &case.account, None).await;
+        child.driver.tell(&Command::Call { did: did.clone() }).await;
+        let said = child.until(|report| matches!(report, Report::Called { .. })).await;
+        child.driver.kill().await;
+        let Report::Called { failure, .. } = said else { unreachable!() };
+        let Some(failure) = failure else { break };
+        failed += 1;
+        println!("{kind}: call {failed} after {:.1?}: {}", begun.elapsed(), failure.message);
+        assert!(failure.ended.is_none(), "nothing was lost: {failure:?}");
+        assert!(failed < MOST_SHORT, "{kind}: they never get through");
+    }
+    println!("{kind}: it goes on after {failed} calls and {:.1?}", begun.elapsed());
+    // Otherwise this is about nothing: one process must not be enough.
+    assert!(failed > 0, "{kind}");
+    let exchanges = world.proxy.exchanges();
+    let chain = chains(&exchanges).into_iter().rfind(|chain| chain.did == did).unwrap();
+    assert_eq!(chain.given().count(), 1, "{chain:#?}");
+}
+
 macro_rules! each_store {
-    ($($kind:literal $refresh:ident $sign_in:ident),* $(,)?) => { $(
+    ($($kind:literal $refresh:ident $sign_in:ident $short:ident),* $(,)?) => { $(
         #[tokio::test(flavor = "multi_thread")]
         async fn $refresh() {
             killed_in_a_refresh($kind).await;
@@ -451,12 +491,21 @@ macro_rules! each_store {
         async fn $sign_in() {
             killed_in_a_sign_in($kind).await;
         }
+
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $short() {
+            followed_by_short_processes($kind).await;
+        }
     )* };
 }
 
 each_store! {
-    "file" o25_a_process_killed_in_a_refresh_on_a_file a_process_killed_in_a_sign_in_on_a_file,
-    "sqlite" o25_a_process_killed_in_a_refresh_on_sqlite a_process_killed_in_a_sign_in_on_sqlite,
-    "postgres" o25_a_process_killed_in_a_refresh_on_postgresql a_process_killed_in_a_sign_in_on_postgresql,
-    "redis" o25_a_process_killed_in_a_refresh_on_redis a_process_killed_in_a_sign_in_on_redis,
+    "file" o25_a_process_killed_in_a_refresh_on_a_file a_process_killed_in_a_sign_in_on_a_file
+        o25_short_processes_go_on_after_one_that_was_killed_on_a_file,
+    "sqlite" o25_a_process_killed_in_a_refresh_on_sqlite a_process_killed_in_a_sign_in_on_sqlite
+        o25_short_processes_go_on_after_one_that_was_killed_on_sqlite,
+    "postgres" o25_a_process_killed_in_a_refresh_on_postgresql a_process_killed_in_a_sign_in_on_postgresql
+        o25_short_processes_go_on_after_one_that_was_killed_on_postgresql,
+    "redis" o25_a_process_killed_in_a_refresh_on_redis a_process_killed_in_a_sign_in_on_redis
+        o25_short_processes_go_on_after_one_that_was_killed_on_redis,
 }

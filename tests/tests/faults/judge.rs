@@ -14,6 +14,8 @@ use crate::{
 /// The longest that a call may take. Longer than a call's own limit, and than a refresh at its slowest with a busy
 /// machine.
 const LONGEST_CALL: Duration = Duration::from_secs(100);
+/// How soon after an outage of the store some call succeeds.
+const AGAIN: Duration = Duration::from_secs(10);
 /// How far the clocks of what is said and what is seen may be apart.
 const SLACK: Duration = Duration::from_millis(1500);
 
@@ -32,6 +34,8 @@ pub(crate) struct Verdict {
     pub(crate) presented_again: u64,
     /// Refreshes long before the token was due.
     pub(crate) early: u64,
+    /// New tokens that arrived while the store was away.
+    pub(crate) unsaved: u64,
     /// Ended sessions by reason.
     pub(crate) ended: BTreeMap<String, u64>,
     /// Sessions that were lost, by what took the tokens.
@@ -60,6 +64,7 @@ pub(crate) fn judge(evidence: &Evidence) -> Verdict {
     let chains = chains(&evidence.exchanges);
     judge_calls(evidence, &mut verdict);
     judge_refreshes(evidence, &chains, &mut verdict);
+    judge_outages(evidence, &chains, &mut verdict);
     judge_ends(evidence, &chains, &mut verdict);
     judge_store(evidence, &chains, &mut verdict);
     for (name, times) in &evidence.injected {
@@ -175,7 +180,31 @@ fn judge_refreshes(evidence: &Evidence, chains: &[Chain], verdict: &mut Verdict)
                 verdict.early += 1;
                 verdict.breaches.push(format!("a token was replaced after {age:?}: {attempt:?}"));
             }
-            fresh_since = attempt.ended;
+            // Where in between its lifetime begins, nobody can know.
+            fresh_since = attempt.began;
+        }
+    }
+}
+
+/// After an outage of the store, everything works again by itself. That the tokens are stored that arrived meanwhile shows in
+/// that no session is lost by it.
+fn judge_outages(evidence: &Evidence, chains: &[Chain], verdict: &mut Verdict) {
+    let of = |wanted: Action| {
+        let all = evidence.actions.iter().filter(move |(_, action)| *action == wanted);
+        all.map(|(at, _)| *at)
+    };
+    for (away, back) in of(Action::StoreAway).zip(of(Action::StoreBack)) {
+        let meanwhile = |attempt: &&Attempt| !attempt.lost() && attempt.ended > away && attempt.ended < back;
+        verdict.unsaved += chains.iter().flat_map(Chain::given).filter(meanwhile).count() as u64;
+        // The next outage, or the end of all calls, may come before anything can be said.
+        let next = of(Action::StoreAway).find(|at| *at > back).unwrap_or(evidence.inspected);
+        let works = evidence.reports.iter().any(|(at, report)| {
+            *at > back
+                && *at < back + AGAIN
+                && matches!(report, Report::Call(CallReport { failure: None, .. }))
+        });
+        if next > back + AGAIN && !works {
+            verdict.breaches.push(format!("no call succeeded within {AGAIN:?} after the store was back"));
         }
     }
 }

@@ -205,6 +205,25 @@ fn o28_a_session_that_ends_without_its_cause_is_a_breach() {
 }
 
 #[test]
+fn o25_what_does_not_recover_from_an_outage_of_the_store_is_a_breach() {
+    let outage = |it: &mut Evidence| {
+        it.actions.extend([(at(5), Action::StoreAway), (at(8), Action::StoreBack)]);
+    };
+    is_breach("after the store was back", outage);
+    let recovered = judged(|it| {
+        outage(it);
+        it.reports.push((at(12), call(CallKind::Read, "a", Some("a"), None)));
+    });
+    assert_eq!((recovered.breaches, recovered.unsaved), (Vec::<String>::new(), 1));
+    // The run ends before anything can be said.
+    let short = judged(|it| {
+        outage(it);
+        it.inspected = at(14);
+    });
+    assert_eq!(short.breaches, Vec::<String>::new());
+}
+
+#[test]
 fn what_stays_in_the_store_must_work() {
     is_breach("is in the store", |it| {
         it.exchanges.push(token(16, Some("r3"), None));

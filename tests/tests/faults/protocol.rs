@@ -44,6 +44,8 @@ pub(crate) enum Command {
     SignOut { did: String },
     /// Refresh the session of an account now.
     Refresh { did: String },
+    /// Make one call with the session of an account, with the limits that calls have.
+    Call { did: String },
     /// Begin to call.
     Go,
     /// Go on where the store holds you.
@@ -91,6 +93,11 @@ pub(crate) enum Report {
         failure: Option<Failure>,
     },
     Call(CallReport),
+    /// The one call that was asked for.
+    Called {
+        did: String,
+        failure: Option<Failure>,
+    },
     /// An operation of the store at which it stays.
     Held {
         step: u32,

@@ -45,6 +45,7 @@ async fn the_proxy_appears_as_the_pds_and_plays_every_fault() {
     // What fails without an answer, and how often the server has got it.
     for (kind, reached) in [
         (Kind::Drop, 0),
+        (Kind::Hang { millis: 100 }, 0),
         (Kind::Lose, 1),
         (Kind::Reset { processed: false }, 0),
         (Kind::Reset { processed: true }, 1),

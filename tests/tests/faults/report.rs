@@ -25,6 +25,7 @@ impl Total {
         sum.lost_answers += verdict.lost_answers;
         sum.early += verdict.early;
         sum.presented_again += verdict.presented_again;
+        sum.unsaved += verdict.unsaved;
         sum.longest_call = sum.longest_call.max(verdict.longest_call);
         for (name, count) in &verdict.ended {
             *sum.ended.entry(name.clone()).or_default() += count;
@@ -58,6 +59,7 @@ impl Total {
             "answers-lost": sum.lost_answers,
             "refreshes-before-due": sum.early,
             "presented-again": sum.presented_again,
+            "tokens-while-the-store-was-away": sum.unsaved,
             "ended": sum.ended,
             "lost-by": sum.lost_by,
             "longest-call-millis": u64::try_from(sum.longest_call.as_millis()).unwrap(),
@@ -119,6 +121,10 @@ pub(crate) fn table(clients: &[(&str, &BTreeMap<String, Total>)]) -> String {
         });
         row(&mut text, "refreshes before they were due", &|total| total.sum.early.to_string());
         row(&mut text, "refresh tokens presented again", &|total| total.sum.presented_again.to_string());
+        if totals.iter().any(|(_, total)| total.is_some_and(|total| total.sum.unsaved > 0)) {
+            let label = "new tokens while the store was away";
+            row(&mut text, label, &|total| total.sum.unsaved.to_string());
+        }
         let reasons: std::collections::BTreeSet<&String> =
             totals.iter().filter_map(|(_, total)| *total).flat_map(|total| total.sum.ended.keys()).collect();
         for reason in reasons {

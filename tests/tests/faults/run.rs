@@ -1,13 +1,13 @@
 //! Runs a plan with a seed, and gathers what is needed to judge it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     time::{Duration, Instant},
 };
 
 use atproto_sdk::types::Did;
 use serde::Deserialize;
-use tests::faults::{Exchange, Plan, Seed};
+use tests::faults::{Exchange, Plan, Seed, Trouble};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -80,6 +80,8 @@ pub(crate) enum Action {
     EndSessions(String),
     SignOut(String),
     Restart,
+    StoreAway,
+    StoreBack,
 }
 
 /// A run in progress.
@@ -97,6 +99,8 @@ struct Run<'a> {
     samples: Vec<Sample>,
     sign_ins: u32,
     no_sign_in: Option<String>,
+    /// The kind of the store, and the name of its part.
+    store: (String, String),
 }
 
 /// Makes a server as the plan wants it; once for all runs of a plan.
@@ -123,9 +127,15 @@ pub(crate) async fn run(world: &World, plan: &Plan, seed: u64, client: &Client) 
         Client::Sdk => plan.stores[usize::try_from(seed).unwrap() % plan.stores.len()].clone(),
         Client::Reference(_) => "memory".to_owned(),
     };
-    let store = world.store(&kind, &format!("{}-{seed}", plan.name));
+    let part = format!("{}-{seed}", plan.name);
+    let store = if plan.outages.is_empty() || kind == "memory" {
+        world.store(&kind, &part)
+    } else {
+        world.fragile_store(&kind, &part).await
+    };
     let before = world.proxy.exchanges().len();
     let mut run = Run::begin(world, plan, seed, client, &store).await;
+    run.store = (kind.clone(), part);
     for account in run.accounts.clone() {
         run.sign_in(account.did.as_str()).await;
     }
@@ -238,6 +248,7 @@ impl<'a> Run<'a> {
             samples,
             sign_ins: FIRST_SIGN_INS,
             no_sign_in: None,
+            store: Default::default(),
         }
     }
 
@@ -307,6 +318,7 @@ impl<'a> Run<'a> {
             Some((name, (every, begun + every)))
         })
         .collect();
+        let mut outages = self.outages(begun);
         let (mut turn, mut next_sample) = (0, begun);
         while self.done.len() < self.drivers.len() {
             if self.no_sign_in.is_some() {
@@ -316,6 +328,11 @@ impl<'a> Run<'a> {
                 return false;
             }
             self.hear_one(Duration::from_millis(20)).await;
+            while outages.front().is_some_and(|(at, _)| Instant::now() >= *at) {
+                if let Some((_, trouble)) = outages.pop_front() {
+                    self.meddle(trouble);
+                }
+            }
             if Instant::now() > calls_end {
                 continue;
             }
@@ -337,6 +354,31 @@ impl<'a> Run<'a> {
             }
         }
         true
+    }
+
+    /// What becomes of the store and when: a trouble, or its end.
+    fn outages(&self, begun: Instant) -> VecDeque<(Instant, Option<Trouble>)> {
+        if self.store.0 == "memory" {
+            return VecDeque::new();
+        }
+        let both = self.plan.outages.iter().flat_map(|outage| {
+            let from = begun + Duration::from_millis(outage.at_millis);
+            [(from, Some(outage.trouble)), (from + Duration::from_millis(outage.millis), None)]
+        });
+        both.collect()
+    }
+
+    /// Takes the store away or brings it back.
+    fn meddle(&mut self, trouble: Option<Trouble>) {
+        let (kind, part) = &self.store;
+        let world = self.world;
+        if let Some(trouble) = trouble {
+            self.actions.push((world.proxy.now(), Action::StoreAway));
+            tokio::task::block_in_place(|| world.take_away(kind, part, trouble));
+        } else {
+            world.bring_back(kind, part);
+            self.actions.push((world.proxy.now(), Action::StoreBack));
+        }
     }
 
     fn sample(&mut self, at: Duration) {

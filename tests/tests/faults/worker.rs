@@ -168,6 +168,16 @@ async fn session_command(oauth: OAuth, settings: Arc<Settings>, command: Command
             };
             say(&Report::Refreshed { did, failure });
         }
+        Command::Call { did } => {
+            let failure = match oauth.client(&Did::new(&did).unwrap()).await {
+                Ok(client) => {
+                    let called = client.com_atproto_server().get_session().await;
+                    called.err().map(|error| failure_of(&error))
+                }
+                Err(error) => Some(no_client(&error)),
+            };
+            say(&Report::Called { did, failure });
+        }
         Command::Go | Command::Release => {}
     }
 }

@@ -13,7 +13,7 @@ mod visitor;
 use std::net::Ipv4Addr;
 
 use atproto_sdk::{
-    axum::{NotSignedIn, WebAuth, WebAuthBuilder},
+    axum::{HandlerError, NotSignedIn, WebAuth, WebAuthBuilder},
     identity::{HandleResolver, Resolver},
     oauth::{ClientMetadata, OAuth, OAuthBuilder, OAuthClient},
     store::{SealingKey, SealingKeys},
@@ -21,7 +21,8 @@ use atproto_sdk::{
 };
 use axum::{
     Router,
-    extract::{FromRef, FromRequestParts as _, Request},
+    extract::{FromRef, FromRequestParts as _, Request, State},
+    http::request::Parts,
     routing::get,
 };
 use tests::{Account, Network};
@@ -61,6 +62,13 @@ fn app(network: &Network, metadata: ClientMetadata) -> OAuthBuilder {
     OAuth::builder(metadata).resolver(resolver).allow_loopback_http()
 }
 
+/// A form with the account that it was shown for.
+async fn as_account(State(app): State<App>, parts: Parts, form: String) -> Result<String, HandlerError> {
+    let did = url::form_urlencoded::parse(form.as_bytes()).find(|(name, _)| name == "did").unwrap().1;
+    let client = app.web.client_for(&parts, &Did::new(&did)?).await?;
+    Ok(format!("as {}", client.did()))
+}
+
 fn router(web: &WebAuth) -> Router {
     let outcome = async |state: axum::extract::State<App>, request: Request| {
         let (mut parts, _) = request.into_parts();
@@ -85,6 +93,7 @@ fn router(web: &WebAuth) -> Router {
             .post(async |_: OAuthClient| "posted"),
         )
         .route("/outcome", get(outcome))
+        .route("/as", axum::routing::post(as_account))
         .merge(web.routes())
         .layer(web.layer())
         .with_state(App { web: web.clone() })

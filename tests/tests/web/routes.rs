@@ -123,6 +123,8 @@ async fn what_a_user_types_is_answered_in_words() {
         ("<b>x</b>", 400, "&lt;b&gt;x&lt;/b&gt;"),
         ("nobody.test", 400, "There is no account"),
         ("https://127.0.0.1:1", 502, "could not be reached"),
+        // A site that is no server of accounts, such as this one.
+        (&site.origin, 400, "There is no server of accounts"),
     ] {
         let page = visitor.post("/login", &[("identifier", typed)]).await;
         assert_eq!(page.status, status, "{typed}: {}", page.body);

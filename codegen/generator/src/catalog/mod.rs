@@ -7,6 +7,7 @@ mod files;
 mod refs;
 mod sites;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,17 @@ pub struct Catalog {
     documents: IndexMap<String, Document>,
     externals: Vec<External>,
     warnings: Vec<Diagnostic>,
+    accessors: Option<BTreeMap<String, Accessor>>,
+}
+
+/// The method by which clients give the methods of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Accessor {
+    /// Its name.
+    pub(crate) name: String,
+    /// The name that it would have if clients had no method of that name from another crate, and the module of that
+    /// crate's bindings.
+    pub(crate) instead_of: Option<(String, String)>,
 }
 
 impl Catalog {
@@ -81,6 +93,21 @@ impl Catalog {
     /// What deserves attention though generation goes on.
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings
+    }
+
+    /// The accessors of the groups of methods, if they have been settled: for a crate with a configuration.
+    pub(crate) fn accessors(&self) -> Option<&BTreeMap<String, Accessor>> {
+        self.accessors.as_ref()
+    }
+
+    /// Settles the accessors of the groups of methods.
+    pub(crate) fn set_accessors(&mut self, accessors: BTreeMap<String, Accessor>) {
+        self.accessors = Some(accessors);
+    }
+
+    /// Adds to the warnings.
+    pub(crate) fn warn(&mut self, warnings: impl IntoIterator<Item = Diagnostic>) {
+        self.warnings.extend(warnings);
     }
 
     /// As many warnings as are worth showing while generation goes on, and how many others there are.

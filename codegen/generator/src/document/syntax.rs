@@ -30,15 +30,49 @@ pub(crate) fn is_record_key(text: &str) -> bool {
 
 /// Whether `text` is a MIME type or a pattern such as `image/*` or `*/*` (L5).
 pub(crate) fn is_mime_pattern(text: &str) -> bool {
-    let is_token = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&b))
-    };
     match text.split_once('/') {
         Some(("*", "*")) => true,
         Some((kind, "*")) => is_token(kind),
         Some((kind, rest)) => is_token(kind) && is_token(rest),
         None => false,
     }
+}
+
+/// Whether `text` may stand in the list `accept` of a blob (L5): a MIME type, which may have parameters, or the beginning of
+/// one with a star behind it, such as `image/*` or `application/vnd.*`; a star alone is everything, like `*/*`.
+pub(crate) fn is_accept_pattern(text: &str) -> bool {
+    let (essence, parameters) = match text.split_once(';') {
+        Some((essence, parameters)) => (essence.trim(), Some(parameters)),
+        None => (text, None),
+    };
+    if let Some(parameters) = parameters {
+        return is_mime_type(essence) && parameters.split(';').all(is_parameter);
+    }
+    match essence.strip_suffix('*') {
+        Some("" | "*/") => true,
+        Some(start) => match start.split_once('/') {
+            Some((kind, rest)) => is_token(kind) && (rest.is_empty() || is_token(rest)),
+            None => is_token(start),
+        },
+        None => is_mime_type(essence),
+    }
+}
+
+fn is_mime_type(text: &str) -> bool {
+    text.split_once('/').is_some_and(|(kind, rest)| is_token(kind) && is_token(rest))
+}
+
+/// A parameter of a MIME type, such as `codecs=opus` or `codecs="vp8, opus"`.
+fn is_parameter(text: &str) -> bool {
+    text.trim().split_once('=').is_some_and(|(name, value)| {
+        let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        is_token(name)
+            && quoted.map_or(is_token(value), |it| !it.contains(|c: char| c == '"' || c.is_control()))
+    })
+}
+
+fn is_token(part: &str) -> bool {
+    !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&b))
 }
 
 /// Whether `text` is a DID.
@@ -129,6 +163,22 @@ mod tests {
                 && !is_mime_pattern("*/png")
                 && !is_mime_pattern("a b/c")
         );
+        for good in [
+            "*",
+            "*/*",
+            "image/*",
+            "image/png",
+            "application/vnd.*",
+            "audio/ogg;codecs=opus",
+            "video/webm; codecs=\"vp8, opus\"",
+        ] {
+            assert!(is_accept_pattern(good), "{good}");
+        }
+        for bad in
+            ["", "image", "*/png", "a b/c", "text/plain, text/html", "*a", "image/*;q=1", "a/b;", "a/b;c"]
+        {
+            assert!(!is_accept_pattern(bad), "{bad}");
+        }
         assert!(
             is_did("did:web:a.example") && !is_did("did:WEB:a") && !is_did("did:web:") && !is_did("web:a:b")
         );

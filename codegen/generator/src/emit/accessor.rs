@@ -19,11 +19,19 @@ pub(super) fn accessor(model: &Model, home: &Home, nsid: &str, group: &Group) ->
         Accessors::Inherent => quote!(#condition #sdk::__v1::accessor! { #accessor, #name, #nsid }),
         Accessors::Extension => {
             let extension = format_ident!("{}Ext", group.name);
-            let about_trait =
-                format!(" Gives every client, and every other transport, the methods of `{nsid}`.");
+            let about = format!("Gives every client, and every other transport, the methods of `{nsid}`.");
+            let mut about_trait = Docs { paragraphs: vec![about], deprecated: None };
+            if let Some((name, root)) = &group.instead_of {
+                let root = root.trim_start_matches("::");
+                about_trait.paragraphs.push(format!(
+                    "They are those of this crate's documents. What is called `{name}` on clients comes from \
+                     `{root}`, and has those of its own documents."
+                ));
+            }
+            let about_trait = docs(&about_trait);
             let about_method = format!(" Returns the methods of `{nsid}`.");
             quote! {
-                #[doc = #about_trait]
+                #about_trait
                 pub trait #extension: xrpc::Transport {
                     #[doc = #about_method]
                     fn #accessor(&self) -> #name<'_>;

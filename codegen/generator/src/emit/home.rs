@@ -1,5 +1,7 @@
 //! Where generated code lives.
 
+use std::collections::BTreeSet;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse::Parser as _;
@@ -16,6 +18,8 @@ pub struct Home {
     pub(super) accessors: Accessors,
     /// Names chosen by hand.
     pub(super) renames: Renames,
+    /// Fields that are not shown.
+    pub(super) secrets: BTreeSet<String>,
     /// Traits that types derive beside their own.
     pub(super) derives: Vec<Derive>,
     /// Features of the crate that switch namespaces on.
@@ -50,6 +54,7 @@ impl Home {
             api: quote!(crate::api),
             accessors: Accessors::Inherent,
             renames: Renames::default(),
+            secrets: BTreeSet::new(),
             derives: Vec::new(),
             features: &[
                 ("app.bsky", "app-bsky"),
@@ -78,7 +83,8 @@ impl Home {
             }
         };
         let (sdk, accessors, renames) = (quote!(::atproto_sdk), Accessors::Extension, Renames::default());
-        Ok(Self { sdk, api, accessors, renames, derives: Vec::new(), features: &[] })
+        let (secrets, derives) = (BTreeSet::new(), Vec::new());
+        Ok(Self { sdk, api, accessors, renames, secrets, derives, features: &[] })
     }
 
     /// The same with the runtime under another path, for crates that depend on it by another name.
@@ -102,6 +108,13 @@ impl Home {
     #[must_use]
     pub fn with_renames(mut self, renames: Renames) -> Self {
         self.renames = renames;
+        self
+    }
+
+    /// The same with fields that are not shown, as they are written in `lexicons.toml`.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: BTreeSet<String>) -> Self {
+        self.secrets = secrets;
         self
     }
 

@@ -202,6 +202,7 @@ fn rule(rule: &Rule) -> TokenStream {
             quote!(ConstInteger(#value))
         }
         Rule::Const(Literal::Text(value) | Literal::Variant { text: value, .. }) => quote!(ConstText(#value)),
+        Rule::Hidden => quote!(Hidden(true)),
         Rule::Accept(values) => quote!(Accept(&[#(#values),*])),
         Rule::Each(rules) => {
             let rules = rules.iter().map(self::rule);

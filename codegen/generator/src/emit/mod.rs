@@ -47,13 +47,17 @@ pub enum EmitError {
 
 /// Emits every file for `catalog`, in a stable order.
 pub fn generate(catalog: &Catalog, home: &Home) -> Result<Vec<GeneratedFile>, EmitError> {
-    let model = model::lower(catalog, &home.renames);
+    let model = lower(catalog, home);
     modules::files(&model, home)
+}
+
+fn lower(catalog: &Catalog, home: &Home) -> model::Model {
+    model::lower_with_secrets(catalog, &home.renames, &home.secrets)
 }
 
 /// Emits everything for `catalog` as one file, which `include!` takes too.
 pub fn generate_file(catalog: &Catalog, home: &Home, path: PathBuf) -> Result<GeneratedFile, EmitError> {
-    let model = model::lower(catalog, &home.renames);
+    let model = lower(catalog, home);
     match modules::one_file(&model, home) {
         Ok(text) => Ok(GeneratedFile { path, text: format!("{HEADER}\n{text}") }),
         Err(problem) => Err(EmitError::Syntax { path, problem }),

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::documents::Side;
 use crate::{
-    document::{Definition, Document},
-    model::{accessors, module_paths},
+    document::Document,
+    model::{accessors, has_method, module_paths},
 };
 
 /// The names that modules and accessors of one side have.
@@ -73,11 +73,4 @@ fn prefix(nsid: &str, segments: usize) -> &str {
         0 => "",
         _ => end.map_or(nsid, |end| &nsid[..end]),
     }
-}
-
-fn has_method(document: &Document) -> bool {
-    let is_called = |it: &Definition| {
-        matches!(it, Definition::Query(_) | Definition::Procedure(_) | Definition::Subscription(_))
-    };
-    document.defs.values().any(is_called)
 }

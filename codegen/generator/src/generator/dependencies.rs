@@ -1,17 +1,20 @@
 //! The documents of other crates whose bindings refs may lead to.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use super::{real, sdk_external};
+use super::{accessors, real, sdk_external};
 use crate::{
     catalog::{CatalogBuilder, External},
     config::{CONFIG_FILE, Config, ConfigError, Crate, is_module_path},
     diagnostic::Rejected,
     json::{self, Value},
+    model::OWN,
+    renames::Renames,
 };
 
 /// The name under which the documents of the runtime itself can be restricted.
@@ -163,8 +166,13 @@ fn documents_at(
     sdk: &External,
 ) -> Result<External, DependencyError> {
     let catalog = CatalogBuilder::default().tolerant(true).external(sdk.clone()).load(folder);
-    let catalog = catalog.map_err(|problem| DependencyError::Documents { name: name.to_owned(), problem })?;
-    let mut external = External::new(module_path(name, module)?, catalog);
+    let mut catalog =
+        catalog.map_err(|problem| DependencyError::Documents { name: name.to_owned(), problem })?;
+    let root = module_path(name, module)?;
+    // The module of another crate begins with the crate.
+    let crate_name = root.trim_start_matches("::").split("::").next().unwrap_or(name);
+    accessors::settle_named(&mut catalog, &Renames::default(), crate_name);
+    let mut external = External::new(root, catalog);
     external.read_from = vec![folder.to_owned()];
     Ok(external)
 }
@@ -189,9 +197,15 @@ fn crate_at(
         .fold(CatalogBuilder::default().tolerant(true), CatalogBuilder::external);
     on_the_way.pop();
     let lexicons = settings.lexicons.as_ref().unwrap_or(&config.lexicons);
-    let catalog = builder
+    let mut catalog = builder
         .load(&folder.join(lexicons))
         .map_err(|problem| DependencyError::Documents { name: name.to_owned(), problem })?;
+    if config.output.accessors {
+        let crate_name = accessors::crate_name(folder).unwrap_or_else(|| OWN.to_owned());
+        accessors::settle_named(&mut catalog, &config.rename, &crate_name);
+    } else {
+        catalog.set_accessors(BTreeMap::new());
+    }
     let module = match &settings.module {
         Some(module) => module.clone(),
         None => {

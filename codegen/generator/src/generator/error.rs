@@ -26,6 +26,9 @@ pub enum GenerateError {
     /// Names are chosen that cannot be had.
     #[error("lexicons.toml: [rename]: {}", .0.join("; "))]
     RefusedNames(Vec<String>),
+    /// Fields are named as secrets that are not there.
+    #[error("lexicons.toml: [secret] names what is in no document: {}", .0.join(", "))]
+    UnknownSecrets(Vec<String>),
     /// Patterns that no document fits.
     #[error("lexicons.toml: no document fits {}", .0.join(", "))]
     UnusedPatterns(Vec<String>),

@@ -6,7 +6,7 @@ use crate::{
     catalog::Catalog,
     config::Config,
     document::DefId,
-    model::{Names, field_places, is_reserved_module, is_reserved_type},
+    model::{Names, field_places, has_method, is_reserved_module, is_reserved_type},
     renames::{Renames, field_key},
 };
 
@@ -20,11 +20,25 @@ pub(super) fn unknown(renames: &Renames, catalog: &Catalog) -> Vec<String> {
         let (nsid, definition) = name.split_once('#').unwrap_or((name, "main"));
         catalog.document(nsid).is_some_and(|document| document.defs.contains_key(definition))
     };
-    let fields = if renames.fields.is_empty() { HashSet::new() } else { fields(catalog) };
+    let has_group = |name: &str| {
+        let is_in = |id: &str| id.rsplit_once('.').is_some_and(|(group, _)| group == name);
+        catalog.documents().any(|document| is_in(&document.id) && has_method(document))
+    };
     let modules = renames.modules.keys().filter(|name| !has_module(name));
     let types = renames.types.keys().filter(|name| !has_definition(name));
-    let fields = renames.fields.keys().filter(|name| !fields.contains(*name));
-    modules.chain(types).chain(fields).map(|name| format!("`{name}`")).collect()
+    let accessors = renames.accessors.keys().filter(|name| !has_group(name));
+    let names = modules.chain(types).chain(accessors).map(|name| format!("`{name}`"));
+    names.chain(unknown_fields(renames.fields.keys(), catalog)).collect()
+}
+
+/// The fields that are in none of these documents.
+pub(super) fn unknown_fields<'n>(
+    names: impl IntoIterator<Item = &'n String>,
+    catalog: &Catalog,
+) -> Vec<String> {
+    let mut names = names.into_iter().peekable();
+    let fields = if names.peek().is_none() { HashSet::new() } else { fields(catalog) };
+    names.filter(|name| !fields.contains(*name)).map(|name| format!("`{name}`")).collect()
 }
 
 /// The entries whose names cannot be chosen, each with the reason.
@@ -39,6 +53,7 @@ pub(super) fn refused(renames: &Renames, catalog: &Catalog) -> Vec<String> {
         refused.push(format!("`{key}` cannot be called `{name}`: {reason}"));
     };
     const TAKEN: &str = "something beside it has that name";
+    const ACCESSOR: &str = "clients have another method of that name";
     const RESERVED: &str = "generated code needs the name";
     for (key, name) in &renames.types {
         let (nsid, definition) = key.split_once('#').unwrap_or((key, "main"));
@@ -57,6 +72,12 @@ pub(super) fn refused(renames: &Renames, catalog: &Catalog) -> Vec<String> {
             refuse(key, name, RESERVED);
         } else if chosen.is_some_and(|chosen| chosen != *name) {
             refuse(key, name, TAKEN);
+        }
+    }
+    for (key, name) in &renames.accessors {
+        let chosen = catalog.accessors().and_then(|accessors| accessors.get(key));
+        if chosen.is_some_and(|chosen| chosen.name != *name) {
+            refuse(key, name, ACCESSOR);
         }
     }
     let mut seen = HashSet::new();

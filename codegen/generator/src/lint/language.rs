@@ -23,6 +23,8 @@ pub(super) fn rule_of(diagnostic: &Diagnostic, root: Option<&Value>) -> Rule {
         Problem::Repeated(_) => Rule::RepeatedEntry,
         Problem::UnknownResource(_) => Rule::UnknownResource,
         Problem::UnknownSubprotocol { .. } => Rule::UnknownSubprotocol,
+        Problem::TakenAccessor { .. } => Rule::NameConflict,
+        Problem::UnusedSchema { .. } => Rule::UnusedSchema,
         Problem::NoAudience => Rule::MissingAudience,
         Problem::WrongPath { .. } => Rule::WrongPath,
         Problem::DuplicateDocument { .. } | Problem::Shadowed { .. } => Rule::DuplicateDocument,

@@ -83,6 +83,8 @@ rules! {
     Error ValueNotAllowed = "value-not-allowed", "change the value, or the constraint that it breaks";
     Error InvalidMimeType = "invalid-mime-type",
         "write one MIME type such as `application/json`, or a pattern such as `image/*` or `*/*`";
+    Warning UnusedSchema = "unused-schema",
+        "write `application/json`, or remove the schema: only JSON has one that programs can use";
     Error InvalidRecordKey = "invalid-record-key", "write `tid`, `nsid`, `any` or `literal:` with a record key";
     Error InvalidErrorName = "invalid-error-name", "write the name as one word, such as `NotFound`";
     Error MissingMessage = "missing-message", "add `message` with a union of the messages that the stream consists of";

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{
-    AllNames, Docs, Field, Item, Literal, NamedValue, Presence, RustType, Strings, Struct, StructKind, Union,
-    Variant, accessors,
+    AllNames, Docs, Field, Item, Literal, NamedValue, Presence, Rule, RustType, Strings, Struct, StructKind,
+    Union, Variant, accessors,
     boxing::Containment,
     docs, places,
     plain::{names_values, plain},
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     catalog::Catalog,
     document::{self, DefId, Definition, Document, Object, Schema, Text, Type},
+    renames,
 };
 
 /// What all documents share.
@@ -23,6 +24,7 @@ pub(super) struct Context<'a> {
     pub(super) containment: &'a Containment,
     pub(super) sent: &'a HashSet<DefId>,
     pub(super) stored: &'a HashSet<DefId>,
+    pub(super) secrets: &'a BTreeSet<String>,
 }
 
 /// Collects the items of one document.
@@ -114,6 +116,10 @@ impl<'a> ModuleBuilder<'a> {
             // What no expression gives is left to callers; validation knows the only value all the same.
             let constant = constant.filter(|_| !matches!(ty, RustType::Runtime(_) | RustType::Nullable(_)));
             let accessors = accessors.remove(key.as_str()).unwrap_or_default();
+            let mut rules = rules::of(&schema.ty, &self.document.id, self.context.catalog);
+            if self.is_secret(&places::property(place, key)) {
+                rules.push(Rule::Hidden);
+            }
             Field {
                 ident: idents[key.as_str()].clone(),
                 setter: accessors.setter,
@@ -124,10 +130,16 @@ impl<'a> ModuleBuilder<'a> {
                 presence,
                 constant,
                 default,
-                rules: rules::of(&schema.ty, &self.document.id, self.context.catalog),
+                rules,
             }
         });
         fields.collect()
+    }
+
+    /// Whether the field at a place of the definition at hand is one that the crate has named as a secret.
+    fn is_secret(&self, place: &str) -> bool {
+        let secrets = self.context.secrets;
+        !secrets.is_empty() && secrets.contains(&renames::field_key(&self.definition, place))
     }
 
     pub(super) fn union(&mut self, name: &str, docs: Docs, union: &document::Union) {

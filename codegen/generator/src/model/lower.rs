@@ -1,44 +1,50 @@
 //! From documents to the model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     AllNames, Docs, Group, Item, Model, Module, StructKind,
     boxing::Containment,
     build::{Context, ModuleBuilder},
     docs, method,
-    names::accessors,
+    names::{OWN, group_accessors},
     plain::names_values,
     reach, spelling, subscription,
 };
 use crate::{
-    catalog::Catalog,
+    catalog::{Accessor, Catalog},
     document::{DefId, Definition, Document, RecordKey, Schema, Type},
     renames::Renames,
 };
 
 /// Lowers every document.
 pub fn lower(catalog: &Catalog, renames: &Renames) -> Model {
+    lower_with_secrets(catalog, renames, &BTreeSet::new())
+}
+
+/// Lowers every document. `secrets` are fields that are not shown, as they are written in [`Renames::fields`].
+pub fn lower_with_secrets(catalog: &Catalog, renames: &Renames, secrets: &BTreeSet<String>) -> Model {
     let names = AllNames::choose(catalog, renames);
     let containment = Containment::of(catalog);
     let (sent, stored) = (reach::sent_definitions(catalog), reach::stored_definitions(catalog));
-    let context = Context { catalog, names: &names, containment: &containment, sent: &sent, stored: &stored };
+    let context =
+        Context { catalog, names: &names, containment: &containment, sent: &sent, stored: &stored, secrets };
     let modules: Vec<Module> = catalog.documents().map(|document| module(&context, document)).collect();
-    let groups = groups(&modules);
+    let accessors = catalog.accessors().cloned();
+    let groups = groups(&modules, &accessors.unwrap_or_else(|| group_accessors(catalog, renames, OWN)));
     Model { modules, groups }
 }
 
-fn groups(modules: &[Module]) -> BTreeMap<String, Group> {
+fn groups(modules: &[Module], accessors: &BTreeMap<String, Accessor>) -> BTreeMap<String, Group> {
     let is_called = |module: &&Module| module.method.is_some() || module.subscription.is_some();
-    let methods = modules.iter().filter(is_called).map(|module| (module.nsid.as_str(), &module.path[..]));
-    let accessors = accessors(methods);
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
     for (at, module) in modules.iter().enumerate().filter(|(_, module)| is_called(module)) {
         let nsid = spelling::group(&module.nsid);
         if let Some(((name, path), accessor)) = module.path.split_last().zip(accessors.get(nsid)) {
             let group = groups.entry(nsid.to_owned()).or_insert_with(|| Group {
                 path: path.to_vec(),
-                accessor: accessor.clone(),
+                accessor: accessor.name.clone(),
+                instead_of: accessor.instead_of.clone(),
                 name: spelling::type_name(&path.join("_")),
                 methods: Vec::new(),
             });

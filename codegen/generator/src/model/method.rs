@@ -86,6 +86,7 @@ fn body(builder: &mut ModuleBuilder<'_>, name: &'static str, body: Option<&docum
         return Body::Raw(body.encoding.clone());
     }
     let Some(schema) = &body.schema else {
+        let docs = docs.and("The lexicon has no schema for it: any JSON.");
         let ty = RustType::Runtime("Unknown");
         builder.items.push(Item::Alias { name: name.to_owned(), docs, ty });
         return Body::Json;

@@ -20,10 +20,10 @@ use std::collections::BTreeMap;
 
 pub(crate) use docs::deprecation;
 pub use docs::{Docs, code, sentence};
-pub use lower::lower;
+pub use lower::{lower, lower_with_secrets};
 pub(crate) use method::listed;
 pub use names::{AllNames, Names};
-pub(crate) use names::{accessors, module_paths};
+pub(crate) use names::{OWN, accessors, group_accessors, has_method, module_paths};
 pub use places::field_places;
 pub(crate) use plain::{names_values, plain};
 pub use spelling::is_keyword;
@@ -66,6 +66,8 @@ pub struct Group {
     pub path: Vec<String>,
     /// The accessor's name, such as `com_atproto_repo`.
     pub accessor: String,
+    /// The name that another crate's accessor has, and the module of its bindings.
+    pub instead_of: Option<(String, String)>,
     /// The struct's name, such as `ComAtprotoRepo`.
     pub name: String,
     /// Queries, procedures and subscriptions: index into [`Model::modules`] and the Rust name, by NSID.
@@ -199,6 +201,8 @@ pub enum Rule {
     Accept(Vec<String>),
     /// What every element of a list has to keep to.
     Each(Vec<Rule>),
+    /// Is a secret.
+    Hidden,
 }
 
 /// Whether a field has to be there.

@@ -8,8 +8,8 @@ use super::{
     spelling::{by_spelling, constant_name, free, group, joined, last_segment, module_name, type_name},
 };
 use crate::{
-    catalog::{Catalog, External},
-    document::{DefId, Definition, Type},
+    catalog::{Accessor, Catalog, External},
+    document::{DefId, Definition, Document, Type},
     renames::{self, Renames},
 };
 
@@ -193,12 +193,80 @@ pub(crate) fn accessors<'d>(
     let mut accessors = BTreeMap::new();
     // `com.a-b` and `com.a.b` would have the same accessor.
     let mut taken = BTreeSet::new();
-    for (nsid, path) in methods {
-        let Some((_, path)) = path.split_last() else { continue };
-        let name = || free(joined(path.iter().map(String::as_str)), &mut taken);
-        accessors.entry(group(nsid).to_owned()).or_insert_with(name);
+    for (group, wanted) in wanted_accessors(methods) {
+        accessors.insert(group, free(wanted, &mut taken));
     }
     accessors
+}
+
+/// The groups of methods with the names that their accessors would have if no other had them, in the order of NSIDs.
+fn wanted_accessors<'d>(
+    methods: impl Iterator<Item = (&'d str, &'d [String])>,
+) -> impl Iterator<Item = (String, String)> {
+    let mut seen = BTreeSet::new();
+    methods.filter_map(move |(nsid, path)| {
+        let (_, path) = path.split_last()?;
+        let group = group(nsid).to_owned();
+        let wanted = joined(path.iter().map(String::as_str));
+        seen.insert(group.clone()).then_some((group, wanted))
+    })
+}
+
+/// What stands behind the names of accessors where nothing says what the crate is called.
+pub(crate) const OWN: &str = "own";
+
+/// The accessors of the groups of methods in a catalog, by the NSIDs of the groups.
+///
+/// The SDK gives its clients methods of their own, which hide those of a trait, and two traits with the same method cannot
+/// be used together. So one that another crate has gets the name of this crate behind it.
+pub(crate) fn group_accessors(
+    catalog: &Catalog,
+    renames: &Renames,
+    crate_name: &str,
+) -> BTreeMap<String, Accessor> {
+    let elsewhere = accessors_elsewhere(catalog);
+    let nsids: Vec<&str> = catalog.documents().map(|document| document.id.as_str()).collect();
+    let modules = module_paths(&nsids, &renames.modules);
+    let methods = catalog.documents().filter(|document| has_method(document));
+    let methods = methods.filter_map(|it| Some((it.id.as_str(), modules.get(&it.id)?.as_slice())));
+    let mut wanted: Vec<(String, String)> = wanted_accessors(methods).collect();
+    // Names chosen by hand come first: they are not to be changed.
+    wanted.sort_by_key(|(group, _)| !renames.accessors.contains_key(group));
+    let mut taken: BTreeSet<String> = elsewhere.keys().cloned().collect();
+    let mut accessors = BTreeMap::new();
+    for (group, wanted) in wanted {
+        let root = elsewhere.get(&wanted);
+        let name = match (renames.accessors.get(&group), root) {
+            (Some(by_hand), _) => by_hand.clone(),
+            (None, Some(_)) => joined([wanted.as_str(), crate_name]),
+            (None, None) => wanted.clone(),
+        };
+        let name = free(name, &mut taken);
+        accessors.insert(group, Accessor { name, instead_of: root.map(|root| (wanted, root.clone())) });
+    }
+    accessors
+}
+
+/// The names of the accessors of other crates, with the modules of their bindings. Which of their documents are used does not
+/// matter: their clients have the methods all the same.
+fn accessors_elsewhere(catalog: &Catalog) -> BTreeMap<String, String> {
+    let mut elsewhere = BTreeMap::new();
+    for external in catalog.externals() {
+        let chosen = match external.catalog.accessors() {
+            Some(chosen) => chosen.clone(),
+            None => group_accessors(&external.catalog, &external.renames, OWN),
+        };
+        elsewhere.extend(chosen.into_values().map(|it| (it.name, external.root.clone())));
+    }
+    elsewhere
+}
+
+/// Whether a document has something that clients call.
+pub(crate) fn has_method(document: &Document) -> bool {
+    let is_called = |it: &Definition| {
+        matches!(it, Definition::Query(_) | Definition::Procedure(_) | Definition::Subscription(_))
+    };
+    document.defs.values().any(is_called)
 }
 
 /// The segments of an NSID, each with what stands before it.

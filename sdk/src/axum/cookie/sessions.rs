@@ -1,7 +1,7 @@
 //! The sessions of a browser.
 
 use axum::http::{HeaderMap, HeaderValue};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Jar, MAX_ACCOUNT_COOKIES, MAX_ACCOUNTS, jar::size_of_set, now};
 use crate::{clock::unix_now, oauth::SessionId, types::Did};
@@ -9,8 +9,9 @@ use crate::{clock::unix_now, oauth::SessionId, types::Did};
 const KIND: &str = "";
 
 /// What the cookie of an account contains: the session, when it signed in, and when it was last made active, in
-/// milliseconds since 1970.
-type Content = (SessionId, i64, i64);
+/// milliseconds since 1970; and whether the session has ended, which older versions do not write.
+#[derive(Serialize, Deserialize)]
+struct Content(SessionId, i64, i64, #[serde(default, skip_serializing_if = "std::ops::Not::not")] bool);
 
 /// The form of versions before 0.3: one cookie for all accounts, in the order in which they signed in.
 #[derive(Deserialize)]
@@ -29,6 +30,9 @@ struct Entry {
     expires_at: i64,
     /// In a request, in bytes.
     size: usize,
+    /// Whether the session has ended. The account stays active all the same, until the user decides: pages of it may be open,
+    /// and what is sent from them must not be done as another account.
+    ended: bool,
     /// Whether the browser has to be told.
     changed: bool,
 }
@@ -48,31 +52,52 @@ impl Sessions {
         self.entries.iter().max_by_key(|entry| (entry.activated, entry.since))
     }
 
-    /// The session of the active account.
+    /// The sessions that have not ended.
+    fn usable(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| !entry.ended)
+    }
+
+    /// The session of the active account, which may have [ended](Self::has_ended).
     pub(in crate::axum) fn active(&self) -> Option<&SessionId> {
         self.newest().map(|entry| &entry.id)
     }
 
-    /// One session per account, in the order in which the accounts signed in.
+    /// The session of the active account, unless it has ended.
+    pub(in crate::axum) fn signed_in(&self) -> Option<&SessionId> {
+        self.newest().filter(|entry| !entry.ended).map(|entry| &entry.id)
+    }
+
+    /// Whether a session has ended and is still the active one.
+    pub(in crate::axum) fn has_ended(&self, id: &SessionId) -> bool {
+        self.newest().is_some_and(|entry| entry.ended && entry.id == *id)
+    }
+
+    /// One session per account, in the order in which the accounts signed in, without those that have ended.
     pub(in crate::axum) fn accounts(&self) -> Vec<&SessionId> {
         let latest = |entry: &&Entry| {
-            let of_account = self.entries.iter().filter(|other| other.id.did() == entry.id.did());
+            let of_account = self.usable().filter(|other| other.id.did() == entry.id.did());
             of_account.max_by_key(|other| (other.activated, other.since)).is_some_and(|other| other == *entry)
         };
-        self.entries.iter().filter(latest).map(|entry| &entry.id).collect()
+        self.usable().filter(latest).map(|entry| &entry.id).collect()
     }
 
-    /// All sessions.
+    /// The session of an account that was used last, unless it has ended.
+    pub(in crate::axum) fn latest_of(&self, did: &Did) -> Option<&SessionId> {
+        let of_account = self.usable().filter(|entry| entry.id.did() == did);
+        of_account.max_by_key(|entry| (entry.activated, entry.since)).map(|entry| &entry.id)
+    }
+
+    /// All sessions that have not ended.
     pub(in crate::axum) fn all(&self) -> Vec<SessionId> {
-        self.entries.iter().map(|entry| entry.id.clone()).collect()
+        self.usable().map(|entry| entry.id.clone()).collect()
     }
 
-    /// The sessions of an account.
+    /// The sessions of an account that have not ended.
     pub(in crate::axum) fn of(&self, did: &Did) -> Vec<SessionId> {
-        self.entries.iter().map(|entry| &entry.id).filter(|id| id.did() == did).cloned().collect()
+        self.usable().map(|entry| &entry.id).filter(|id| id.did() == did).cloned().collect()
     }
 
-    /// Removes a session. If it was active, the account that was active before becomes active.
+    /// Removes a session that the user has signed out. If it was active, the account that was active before becomes active.
     pub(in crate::axum) fn sign_out(&mut self, id: &SessionId) {
         if self.entries.iter().any(|entry| entry.id == *id) {
             self.entries.retain(|entry| entry.id != *id);
@@ -80,12 +105,40 @@ impl Sessions {
         }
     }
 
+    /// Notes that a session has ended by itself. Where another account would become active, without the user's having asked
+    /// for that, the entry stays as that of the active account; otherwise it is removed.
+    pub(in crate::axum) fn end(&mut self, id: &SessionId) {
+        let was_active = self.active() == Some(id);
+        let next = self.entries.iter().filter(|entry| entry.id != *id);
+        let next = next.max_by_key(|entry| (entry.activated, entry.since));
+        if !was_active || next.is_none_or(|next| next.id.did() == id.did()) {
+            return self.sign_out(id);
+        }
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.id == *id && !entry.ended) {
+            (entry.ended, entry.changed) = (true, true);
+        }
+    }
+
+    /// Removes what has ended, because the user has decided what to do next. Returns whether there was anything.
+    pub(in crate::axum) fn forget_ended(&mut self) -> bool {
+        let ended: Vec<SessionId> =
+            self.entries.iter().filter(|entry| entry.ended).map(|entry| entry.id.clone()).collect();
+        ended.iter().for_each(|id| self.sign_out(id));
+        !ended.is_empty()
+    }
+
+    /// The browser keeps a session that was to be signed out, and could not be: nobody could sign it out otherwise.
+    pub(in crate::axum) fn keep(&mut self, id: &SessionId) {
+        self.removed.retain(|removed| removed != id);
+    }
+
     /// Makes another account active; returns whether it is signed in.
     pub(in crate::axum) fn switch(&mut self, did: &Did) -> bool {
         let now = self.next_activation();
-        let of_account = self.entries.iter_mut().filter(|entry| entry.id.did() == did);
+        let of_account = self.entries.iter_mut().filter(|entry| !entry.ended && entry.id.did() == did);
         let Some(entry) = of_account.max_by_key(|entry| (entry.activated, entry.since)) else { return false };
         (entry.activated, entry.changed) = (now, true);
+        self.forget_ended();
         true
     }
 
@@ -104,15 +157,16 @@ impl Jar {
             sessions.single = true;
             for (position, id) in (0..).zip(single.ids) {
                 let activated = i64::from(single.active.as_ref() == Some(id.did()));
-                let entry = Entry { id, since: position, activated, expires_at, size: 0, changed: true };
+                let (size, ended, changed) = (0, false, true);
+                let entry = Entry { id, since: position, activated, expires_at, size, ended, changed };
                 sessions.entries.push(entry);
             }
         }
         for cookie in self.read_all::<Content>(headers, KIND) {
-            let (id, since, activated) = cookie.value;
+            let Content(id, since, activated, ended) = cookie.value;
             sessions.entries.retain(|entry| entry.id != id);
-            let (expires_at, size) = (cookie.expires_at, cookie.size);
-            sessions.entries.push(Entry { id, since, activated, expires_at, size, changed: false });
+            let (expires_at, size, changed) = (cookie.expires_at, cookie.size, false);
+            sessions.entries.push(Entry { id, since, activated, expires_at, size, ended, changed });
         }
         sessions.entries.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
         sessions
@@ -126,12 +180,14 @@ impl Jar {
     /// Adds a session and makes it active. Returns the sessions that it replaces, which must be signed out: those of
     /// the same account, and the oldest if there are more than a browser can take.
     pub(in crate::axum) fn sign_in(&self, sessions: &mut Sessions, id: SessionId) -> Vec<SessionId> {
-        let mut gone = sessions.of(id.did());
         let activated = sessions.next_activation();
+        sessions.forget_ended();
+        let mut gone = sessions.of(id.did());
         let expires_at = unix_now().saturating_add_unsigned(self.lifetime.as_secs());
         // After all others, also if they have signed in within the same millisecond.
         let since = now().max(sessions.entries.last().map_or(0, |last| last.since.saturating_add(1)));
-        let mut entry = Entry { id, since, activated, expires_at, size: 0, changed: true };
+        let (size, ended, changed) = (0, false, true);
+        let mut entry = Entry { id, since, activated, expires_at, size, ended, changed };
         entry.size = self.set_entry(&entry).as_ref().map_or(0, size_of_set);
         let others = sessions.entries.iter().filter(|other| other.id.did() != entry.id.did());
         let (mut count, mut size) = (others.clone().count() + 1, entry.size);
@@ -160,7 +216,7 @@ impl Jar {
     }
 
     fn set_entry(&self, entry: &Entry) -> Option<HeaderValue> {
-        let content: (&SessionId, i64, i64) = (&entry.id, entry.since, entry.activated);
+        let content = Content(entry.id.clone(), entry.since, entry.activated, entry.ended);
         self.set(&self.name_of_session(&entry.id), &content, entry.expires_at)
     }
 
@@ -299,6 +355,100 @@ pub(super) mod tests {
             assert_eq!(gone.len(), usize::from(n == MAX_ACCOUNTS - 1));
         }
         assert_eq!(browser.len(), MAX_ACCOUNTS);
+    }
+
+    #[test]
+    fn an_account_whose_session_has_ended_stays_active_until_the_user_decides() {
+        let jar = jar(true);
+        let mut before = Browser::default();
+        before.sign_in(&jar, id("c", 'c'));
+        before.sign_in(&jar, id("b", 'b'));
+        before.sign_in(&jar, id("a", 'a'));
+        before.change(&jar, |sessions| sessions.end(&id("a", 'a')));
+        let read = |browser: &Browser| jar.sessions(&browser.headers());
+        for _ in 0..2 {
+            let sessions = read(&before);
+            assert_eq!((sessions.active(), sessions.signed_in()), (Some(&id("a", 'a')), None));
+            assert!(sessions.has_ended(&id("a", 'a')) && !sessions.has_ended(&id("b", 'b')));
+            assert_eq!(sessions.all(), [id("c", 'c'), id("b", 'b')], "it is not signed in any more");
+            assert_eq!(sessions.accounts(), [&id("c", 'c'), &id("b", 'b')]);
+            assert!(sessions.of(id("a", 'a').did()).is_empty());
+            assert_eq!(sessions.latest_of(id("a", 'a').did()), None);
+            // A second request that finds the same changes nothing.
+            let mut again = sessions;
+            again.end(&id("a", 'a'));
+            assert!(jar.set_sessions(&again).is_empty());
+        }
+        type Decision = fn(&Jar, &mut Sessions);
+        let decisions: [(Decision, char); 3] = [
+            (|_, sessions| assert!(sessions.switch(id("c", 'c').did())), 'c'),
+            (|jar, sessions| drop(jar.sign_in(sessions, id("d", 'd'))), 'd'),
+            (|_, sessions| assert!(sessions.forget_ended() && !sessions.forget_ended()), 'b'),
+        ];
+        for (decision, active) in decisions {
+            let mut browser = before.clone();
+            browser.change(&jar, |sessions| decision(&jar, sessions));
+            assert_eq!(browser.active(&jar), Some(id(&active.to_string(), active)));
+            assert!(!read(&browser).entries.iter().any(|entry| entry.ended));
+        }
+        // The sign-out of another account decides nothing, and what has ended is none that is replaced.
+        let mut browser = before.clone();
+        browser.change(&jar, |sessions| sessions.sign_out(&id("b", 'b')));
+        assert_eq!(browser.active(&jar), Some(id("a", 'a')));
+        assert!(browser.sign_in(&jar, id("a", 'x')).is_empty());
+        assert_eq!(browser.active(&jar), Some(id("a", 'x')));
+    }
+
+    #[test]
+    fn what_has_ended_leaves_the_browser_if_no_other_account_becomes_active_by_that() {
+        let jar = jar(true);
+        let mut browser = Browser::default();
+        browser.sign_in(&jar, id("a", 'a'));
+        browser.sign_in(&jar, id("b", 'b'));
+        browser.change(&jar, |sessions| sessions.end(&id("a", 'a')));
+        assert_eq!(
+            (browser.active(&jar), browser.len()),
+            (Some(id("b", 'b')), 1),
+            "it was not the active one"
+        );
+        browser.change(&jar, |sessions| sessions.end(&id("b", 'b')));
+        assert_eq!((browser.active(&jar), browser.len()), (None, 0), "it was the only one");
+        // Another session of the same account, from a sign-in in another tab.
+        browser.sign_in(&jar, id("c", 'c'));
+        let (one, two) = (browser.headers(), browser.headers());
+        for (headers, id) in [(one, id("a", 'x')), (two, id("a", 'y'))] {
+            let mut sessions = jar.sessions(&headers);
+            jar.sign_in(&mut sessions, id);
+            browser.take(jar.set_sessions(&sessions));
+        }
+        let last = browser.active(&jar).unwrap();
+        browser.change(&jar, |sessions| sessions.end(&last));
+        assert_eq!((browser.active(&jar).unwrap().did(), browser.len()), (last.did(), 2));
+    }
+
+    #[test]
+    fn cookies_of_earlier_versions_are_those_of_sessions_that_have_not_ended() {
+        let jar = jar(true);
+        let name = jar.name_of_session(&id("a", 'a'));
+        let mut browser = Browser::default();
+        browser.take(jar.set(&name, &(id("a", 'a'), 1, 2), unix_now() + 60));
+        assert_eq!(jar.sessions(&browser.headers()).signed_in(), Some(&id("a", 'a')));
+        // And they can read these.
+        let written = serde_json::to_value(Content(id("a", 'a'), 1, 2, false)).unwrap();
+        assert_eq!(written.as_array().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_session_that_could_not_be_signed_out_stays_in_the_browser() {
+        let jar = jar(true);
+        let mut browser = Browser::default();
+        browser.sign_in(&jar, id("a", 'a'));
+        let mut sessions = jar.sessions(&browser.headers());
+        let gone = jar.sign_in(&mut sessions, id("a", 'b'));
+        gone.iter().for_each(|id| sessions.keep(id));
+        browser.take(jar.set_sessions(&sessions));
+        assert_eq!(jar.sessions(&browser.headers()).all(), [id("a", 'a'), id("a", 'b')]);
+        assert_eq!(browser.active(&jar), Some(id("a", 'b')));
     }
 
     #[test]

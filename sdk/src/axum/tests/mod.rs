@@ -4,7 +4,9 @@
 mod cross_site;
 mod handler_errors;
 mod nested;
+mod sign_in_failures;
 mod sign_out;
+mod unusable;
 
 use std::sync::{
     Arc, Mutex,

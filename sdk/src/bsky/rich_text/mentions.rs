@@ -120,7 +120,8 @@ impl ResolveMention for Resolver {
     }
 }
 
-/// Whether there is no record in DNS and no such host, which would not be different later.
+/// Whether there is no record in DNS and nobody answers at the host: a site that has nothing to do with accounts, most likely.
+/// A text that names it would never be accepted otherwise.
 fn is_nowhere(error: &IdentityError) -> bool {
     let IdentityError::HandleUnresolved { dns: None, well_known, .. } = error else { return false };
     matches!(**well_known, FetchError::Connect { .. })

@@ -83,7 +83,7 @@ async fn ask_stranger(pds: &str, own: Option<&str>) -> Result<Did, FetchError> {
         did: Did,
     }
     let in_development = own.and_then(|own| Origin::parse(own).ok()).is_some_and(|own| own.is_this_machine());
-    let egress = Egress { allow_loopback_http: in_development, proxy: None };
+    let egress = Egress { allow_loopback_http: in_development, ..Egress::default() };
     egress.check_url(pds)?;
     let url = format!("{pds}/xrpc/{}", DescribeServer::NSID);
     let http =

@@ -46,7 +46,7 @@ impl Discovery {
             }
         };
         let proxy = proxy.map(http_client::proxy).transpose().map_err(InvalidService::from)?;
-        let egress = Egress { allow_loopback_http: self.allow_loopback_http, proxy };
+        let egress = Egress { allow_loopback_http: self.allow_loopback_http, proxy, ..Egress::default() };
         let identity = resolver.resolve(account.as_str()).await.map_err(Box::new)?;
         if let Err(source) = egress.check_url(&identity.pds) {
             return Err(Box::new(IdentityError::UnreachablePds { did: identity.did, source }).into());

@@ -144,6 +144,7 @@ pub(super) fn refusal(response: ErrorResponse) -> RefreshFailure {
         processed: if account.is_some() { Processed::No } else { processed },
         retry_after: response.retry_after,
         account,
+        lasts: false,
         source: Arc::new(std::io::Error::other(response.to_string())) as Arc<dyn Error + Send + Sync>,
     }
 }
@@ -246,6 +247,7 @@ mod tests {
                 processed: Processed::No,
                 retry_after,
                 account: None,
+                lasts: false,
             },
         };
         let waits = (0..8).map(|n| failed(true, None).wait(limits::SIGN_IN_PAUSE, n).as_secs());

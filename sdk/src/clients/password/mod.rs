@@ -18,7 +18,8 @@ use crate::{
     identity::IdentityError,
     limits,
     session::{
-        ActiveSessions, Removed, SessionError, SessionHandle, SessionStoreError, StoredSession as _, remove,
+        ActiveSessions, NotRemoved, Removed, SessionError, SessionHandle, SessionStoreError,
+        StoredSession as _, remove,
     },
     store::{Store, StoreError},
     types::{Did, Handle, NotAnAccount},
@@ -31,7 +32,7 @@ pub use account::{AccountStatus, PasswordAccount};
 pub use builder::PasswordClientBuilder;
 use exchange::{Expired, delete, is_expired};
 use session::PasswordContext;
-use stored::PasswordKey;
+use stored::{PasswordKey, PasswordSession};
 
 /// How often an expired token is replaced in one call: by a refresh, and by what others have stored in the meantime.
 const MAX_REPLACED: u32 = 3;
@@ -259,8 +260,9 @@ impl PasswordClient {
     ///
     /// # Errors
     ///
-    /// Returns an error if the store fails, in which case nothing is revoked, or if the server cannot be reached or does not
-    /// confirm.
+    /// Returns an error if the store fails, or if the server cannot be reached or does not confirm. If it is unknown whether
+    /// the store has removed the session, the refresh token is revoked nevertheless, and if the session is still there, nothing
+    /// is.
     pub async fn sign_out(&self) -> Result<(), PasswordError> {
         let session = self.session.clone();
         let task = tokio::spawn(async move { sign_out(&session).await });
@@ -318,11 +320,20 @@ impl PasswordClient {
 async fn sign_out(session: &SessionHandle<PasswordContext>) -> Result<(), PasswordError> {
     let context = session.context();
     let known = session.active().cached().map(|cached| cached.record.clone());
-    let removed = match remove(&**context, session.active()).await? {
-        Removed::Session(removed) => Some(*removed),
-        Removed::Nothing | Removed::Unreadable(_) => context.take_unrevoked().or(known),
+    let (removed, failure) = match remove(&**context, session.active()).await {
+        Ok(Removed::Session(removed)) => (Some(*removed), None),
+        Ok(Removed::Nothing | Removed::Unreadable(_)) => (context.take_unrevoked().or(known), None),
+        Err(NotRemoved { error, session }) => (session.map(|session| *session), Some(error.into())),
     };
-    let Some(removed) = removed.filter(|removed| !removed.is_over()) else { return Ok(()) };
+    let revoked = match removed.filter(|removed| !removed.is_over()) {
+        Some(removed) => revoke(context, removed).await,
+        None => Ok(()),
+    };
+    failure.map_or(revoked, Err)
+}
+
+/// Revokes the tokens of a session that was removed. Keeps them for another attempt if that fails.
+async fn revoke(context: &PasswordContext, removed: PasswordSession) -> Result<(), PasswordError> {
     let outcome = match delete(&context.plain, &removed.tokens, limits::PLAIN_CALL).await {
         Ok(status) if status.is_success() => return Ok(()),
         Ok(status) => PasswordError::SignOut { status: status.as_u16() },

@@ -16,7 +16,9 @@ use super::{AccountStatus, PasswordClient, PasswordError};
 use crate::{
     limits,
     session::{Pace, SessionError},
-    store::{Expected, Lease, MemoryStore, RenewLease, Store, StoreError, StoreLock, Version, passed_on},
+    store::{
+        Entry, Expected, Lease, MemoryStore, RenewLease, Store, StoreError, StoreLock, Version, passed_on,
+    },
     xrpc::{
         AccountProblem, BoxFuture, CallSettings, DecodeError, Error, ErrorKind, PacedCall, Pacing,
         ReauthenticateReason, RequestBody, Transport as _, TransportError, Turn,
@@ -90,7 +92,12 @@ async fn call(client: &PasswordClient) -> Result<(), Error> {
 }
 
 fn cause(error: &Error) -> &SessionError {
-    let Error::Transport(TransportError::Session { source, .. }) = error else { panic!("{error:?}") };
+    let Error::Transport(
+        TransportError::Session { source, .. } | TransportError::UnusableSession { source, .. },
+    ) = error
+    else {
+        panic!("{error:?}")
+    };
     source.downcast_ref().unwrap()
 }
 
@@ -453,6 +460,67 @@ async fn x11_a_new_session_that_is_not_kept_is_revoked() {
     assert_eq!(world.stub.received_at(DELETE)[0].header("authorization"), Some("Bearer r-a1"));
     let calls = world.stub.received_at(GET);
     assert_eq!(calls.last().unwrap().header("authorization"), Some("Bearer b"));
+}
+
+/// A store in which removals are executed, and then return an error.
+struct DeletesWithoutAnswer(MemoryStore);
+
+impl Store for DeletesWithoutAnswer {
+    passed_on!(0: get, put, list, lock);
+
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        Box::pin(async move {
+            self.0.delete(key, expected).await?;
+            Err(StoreError::backend(std::io::Error::other("connection reset")))
+        })
+    }
+}
+
+#[tokio::test]
+async fn x11_a_session_that_was_removed_although_the_store_says_otherwise_is_revoked() {
+    let stub = Stub::start().await.unwrap();
+    stub.answer(CREATE, session("a0", ""));
+    stub.answer(DELETE, Answer::status(200));
+    let store: Arc<dyn Store> = Arc::new(DeletesWithoutAnswer(MemoryStore::new()));
+    let client = resume(&stub, &store, pace()).await;
+    client.sign_out().await.unwrap();
+    assert!(store.list("").await.unwrap().is_empty());
+    assert_eq!(stub.received_at(DELETE)[0].header("authorization"), Some("Bearer r-a0"));
+}
+
+#[tokio::test]
+async fn x11_processes_that_live_for_less_than_the_grace_get_through_it_together() {
+    let world = World::new().await;
+    let slower = || Pace { doubt_grace: Duration::from_millis(1500), ..pace() };
+    world.stub.answer(REFRESH, session("a1", ""));
+    let key = world.store.list("password/").await.unwrap().remove(0);
+    let entry = world.store.get(&key).await.unwrap().unwrap();
+    let mut row: serde_json::Value = serde_json::from_slice(&entry.value).unwrap();
+    row["refresh_doubt"] = serde_json::json!({"by": "somebody", "since": 0});
+    world.store.put(&key, row.to_string().as_bytes(), None, Expected::Any).await.unwrap();
+    let mut lived = 0;
+    while world.count(REFRESH) == 0 {
+        lived += 1;
+        assert!(lived < 20, "they never get through");
+        let (origin, store) = (world.stub.url(), Arc::clone(&world.store));
+        let process = tokio::task::spawn_blocking(move || {
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let builder = PasswordClient::builder(origin).shared_store(store).pace(slower());
+                let client = builder.resume_or_sign_in("alice.example", "secret").await.unwrap();
+                let _ = tokio::time::timeout(slower().doubt_grace * 2 / 3, call(&client)).await;
+            });
+            runtime.shutdown_timeout(Duration::from_secs(5));
+        });
+        process.await.unwrap();
+    }
+    assert!(lived > 1, "one process is not enough");
+    assert_eq!(world.count(CREATE), 1);
 }
 
 /// A store with one lock, which ends when the test says so.

@@ -121,7 +121,7 @@ async fn o9_names_of_strangers_take_a_bounded_number_of_sockets() {
     let dns = Dns::new(Some(silent.local_addr().unwrap())).unwrap();
     let waiting: Vec<_> = (0..500)
         .map(|n| {
-            let (dns, name) = (dns.clone(), format!("_atproto.{n}.example.com"));
+            let (dns, name) = (dns.clone(), format!("_atproto.{n}.example"));
             tokio::spawn(async move { tokio::time::timeout(Duration::from_secs(1), dns.txt(&name)).await })
         })
         .collect();
@@ -136,6 +136,74 @@ async fn o9_names_of_strangers_take_a_bounded_number_of_sockets() {
     for query in waiting {
         assert!(query.await.unwrap().is_err(), "nobody has answered");
     }
+}
+
+#[tokio::test]
+async fn o9_names_of_one_domain_that_are_not_answered_do_not_hold_up_others() {
+    let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let dns = Dns::new(Some(server.local_addr().unwrap())).unwrap();
+    let asked = tokio::spawn(async move {
+        let (mut silent, mut buffer) = (std::collections::HashSet::new(), [0; 512]);
+        loop {
+            let (length, from) = server.recv_from(&mut buffer).await.unwrap();
+            let question = &buffer[..length];
+            let name = Packet::parse(question).unwrap().questions[0].qname.to_string();
+            if name.ends_with(".evil.example") {
+                silent.insert(from.port());
+            } else {
+                server.send_to(&answer(question, |_| {}), from).await.unwrap();
+                return silent.len();
+            }
+        }
+    });
+    let hanging: Vec<_> = (0..200)
+        .map(|n| {
+            let (dns, name) = (dns.clone(), format!("_atproto.{n}.evil.example"));
+            tokio::spawn(async move { dns.txt(&name).await })
+        })
+        .collect();
+    while dns.slots() > 64 - 8 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(dns.txt(NAME).await.unwrap(), ["did=did:plc:abc"]);
+    assert!(asked.await.unwrap() <= 8);
+    hanging.iter().for_each(|query| query.abort());
+}
+
+#[tokio::test]
+async fn o2_a_host_without_an_address_is_told_apart_from_one_of_which_nothing_is_known() {
+    use simple_dns::{QTYPE, TYPE, rdata::AAAA};
+
+    let missing = |packet: &mut Packet<'_>| {
+        packet.answers.clear();
+        *packet.rcode_mut() = RCODE::NameError;
+    };
+    let no_address = |packet: &mut Packet<'_>| packet.answers.clear();
+    let only_v6 = |packet: &mut Packet<'_>| {
+        packet.answers.clear();
+        if packet.questions[0].qtype == QTYPE::TYPE(TYPE::AAAA) {
+            let name = Name::new("elsewhere.example.com").unwrap();
+            let address = RData::AAAA(AAAA { address: 1 });
+            packet.answers.push(ResourceRecord::new(name, CLASS::IN, 60, address));
+        }
+    };
+    let failing = |packet: &mut Packet<'_>| *packet.rcode_mut() = RCODE::ServerFailure;
+    type Change = fn(&mut Packet<'_>);
+    let changes: [(&str, Change, bool); 5] = [
+        ("no such name", missing, true),
+        ("other records only", no_address, true),
+        ("TXT is no address", |_| {}, true),
+        ("an address", only_v6, false),
+        ("no answer", failing, false),
+    ];
+    for (case, change, expected) in changes {
+        let server = server(move |question| vec![answer(question, change)]).await;
+        let has_none = DidRecords::new(Some(server)).has_no_address("alice.example.com").await;
+        assert_eq!(has_none, expected, "{case}");
+    }
+    let nobody = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    assert!(!DidRecords::new(Some(nobody)).has_no_address("alice.example.com").await);
+    assert!(!DidRecords(Err("there is no configuration".to_owned())).has_no_address("a.example.com").await);
 }
 
 /// A truncated answer over UDP; over TCP whatever `tcp` does with the connection after the question.

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod crowds;
 mod dns;
 mod hostile;
 mod net;
+mod nowhere;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -32,7 +34,7 @@ fn document(did: &str, handle: &str) -> Value {
 }
 
 fn http(development: bool) -> UntrustedHttp {
-    UntrustedHttp::new(&http::Egress { allow_loopback_http: development, proxy: None }).unwrap()
+    UntrustedHttp::new(&http::Egress { allow_loopback_http: development, ..Default::default() }).unwrap()
 }
 
 /// A client in whose world every name has the given addresses.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    SessionEnd, SessionEvent, SessionId, SessionStoreError, account_moves::AccountMoves, events::Events,
-    nonces::SessionNonces, record::SessionRecord, storage_limits::SessionLimits,
+    SessionEnd, SessionEvent, SessionId, account_moves::AccountMoves, events::Events, nonces::SessionNonces,
+    record::SessionRecord, storage_limits::SessionLimits,
 };
 use crate::{
     http_client::HttpClient,
@@ -18,7 +18,8 @@ use crate::{
         },
     },
     session::{
-        self, ActiveSession, ActiveSessions, CachedSession, Pace, ProcessId, Removed, SessionRepository,
+        self, ActiveSession, ActiveSessions, CachedSession, NotRemoved, Pace, ProcessId, Removed,
+        SessionRepository,
     },
     store::Store,
     xrpc::{CallSettings, TransportError, TransportResponse},
@@ -95,7 +96,10 @@ impl AppContext {
 
     /// Removes a session from the store and from memory, if possible after a refresh in progress has completed. Returns the
     /// removed session, so that its tokens can be revoked.
-    pub(crate) async fn remove(&self, id: &SessionId) -> Result<Removed<SessionRecord>, SessionStoreError> {
+    pub(crate) async fn remove(
+        &self,
+        id: &SessionId,
+    ) -> Result<Removed<SessionRecord>, NotRemoved<SessionRecord>> {
         let removed = session::remove(self, &self.active(id)).await?;
         self.nonces.forget(id);
         if !matches!(removed, Removed::Nothing) {

@@ -187,6 +187,7 @@ fn failure(error: ServerError) -> RefreshFailure {
         processed: error.processed(),
         retry_after: error.retry_after(),
         account,
+        lasts: matches!(error, ServerError::ClientKeyMissing { .. } | ServerError::Endpoint { .. }),
         source: Arc::new(error) as Arc<dyn Error + Send + Sync>,
     }
 }

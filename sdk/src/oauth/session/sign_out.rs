@@ -6,7 +6,12 @@ use tokio::{sync::oneshot, task::JoinHandle};
 use tracing::Instrument as _;
 
 use super::{SessionId, SessionStoreError, context::AppContext, record::SessionRecord};
-use crate::{limits, oauth::wire::NonceCache, session::Removed, types::Did};
+use crate::{
+    limits,
+    oauth::wire::NonceCache,
+    session::{NotRemoved, Removed},
+    types::Did,
+};
 
 /// The result of a sign-out. In every case, the session is no longer in the store.
 ///
@@ -62,7 +67,8 @@ pub enum SignOutError {
         /// The time limit.
         limit: Duration,
     },
-    /// The store failed to remove the session, which may still exist.
+    /// The store failed to remove the session, which may still exist. If even that is unknown, its tokens have been revoked
+    /// as far as possible.
     #[error("the session {id} could not be removed from the store")]
     Store {
         /// The session.
@@ -93,8 +99,15 @@ pub(crate) fn begin_sign_out(context: &Arc<AppContext>, id: &SessionId) -> SignO
                 let _ = tell.send(Ok(()));
                 Some(revoke(&context, session).await)
             }
-            Err(source) => {
+            Err(NotRemoved { error: source, session }) => {
                 let _ = tell.send(Err(SignOutError::Store { id, source }));
+                if let Some(session) = session {
+                    let outcome = revoke(&context, Removed::Session(session)).await;
+                    tracing::debug!(
+                        ?outcome,
+                        "the tokens of a session were revoked that may still be stored"
+                    );
+                }
                 None
             }
         }
@@ -106,8 +119,11 @@ pub(crate) fn begin_sign_out(context: &Arc<AppContext>, id: &SessionId) -> SignO
 pub(crate) async fn sign_out(context: &Arc<AppContext>, id: &SessionId) -> Result<SignOut, SignOutError> {
     let SignOutInProgress { removed, revoked } = begin_sign_out(context, id);
     let interrupted = || SignOutError::Interrupted { id: id.clone() };
-    removed.await.map_err(|_| interrupted())??;
-    revoked.await.ok().flatten().ok_or_else(interrupted)
+    let removed = removed.await;
+    // Also after a failure: the process may end as soon as it hears of that.
+    let revoked = revoked.await.ok().flatten();
+    removed.map_err(|_| interrupted())??;
+    revoked.ok_or_else(interrupted)
 }
 
 /// Ends all sessions of an account. Tries to remove all of them, and then returns the first failure.

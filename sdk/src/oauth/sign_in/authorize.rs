@@ -1,6 +1,9 @@
 //! Starting a sign-in: the account, its authorization server, and the pushed authorization request (O1, O14-O19).
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use serde::Deserialize;
 use tracing::{Span, field::Empty};
@@ -15,10 +18,11 @@ use super::{
 };
 use crate::{
     clock::unix_now,
-    identity::IdentityError,
+    identity::{IdentityError, http::Exchange},
     limits,
-    oauth::wire::{DpopKey, NonceCache, ServerEndpoint},
+    oauth::wire::{DpopKey, NonceCache, ServerEndpoint, ServerError},
     random,
+    server_text::{SHORT, excerpt},
     types::Did,
     xrpc::observed::observed,
 };
@@ -122,9 +126,15 @@ impl SignInContext {
         let nonces = NonceCache::default();
         let client = self.app.client.newest();
         let mut endpoint = self.app.endpoint(&target.server.issuer, client, &key, &nonces);
-        // Anybody can begin to sign in; the names of their servers do not hold up those of sessions.
-        endpoint.http = self.untrusted.client();
+        // Anybody can begin to sign in; their servers do not hold up those of sessions.
+        let par = &target.server.par_endpoint;
+        let exchange = self
+            .exchange_with(par)
+            .await
+            .map_err(|source| AuthorizeError::Server { issuer: target.server.issuer.clone(), source })?;
+        endpoint.http = exchange.client();
         let answer = push(&target.server, endpoint, &form).await?;
+        drop(exchange);
 
         let lifetime = limits::SIGN_IN.min(Duration::from_secs(answer.expires_in));
         let nonce_origin = target.server.issuer.clone();
@@ -173,6 +183,15 @@ impl SignInContext {
             // Metadata without a redirect URI was rejected by `OAuthBuilder::build`.
             None => Ok(metadata.redirect_uris().next().unwrap_or_default()),
         }
+    }
+
+    /// A client for a request to the server of somebody who is signing in.
+    pub(super) async fn exchange_with(&self, endpoint: &str) -> Result<Exchange<'_>, ServerError> {
+        let url = self.untrusted.check_url(endpoint);
+        let url = url.map_err(|_| ServerError::Endpoint { url: excerpt(endpoint, SHORT) })?;
+        let host = || url.origin().ascii_serialization();
+        let exchange = self.untrusted.exchange_with(&url).await;
+        exchange.map_err(|source| ServerError::Connect { host: host(), source: Arc::new(source) })
     }
 
     pub(crate) fn discovery(&self) -> Discovery<'_> {

@@ -17,6 +17,7 @@ use crate::{
         wire::{DpopKey, NonceCache, ServerEndpoint, TokenResponse, discard},
     },
     server_text::{MESSAGE, SHORT, excerpt},
+    session::NotRemoved,
     store::Expected,
     xrpc::observed::observed,
 };
@@ -235,12 +236,12 @@ struct CodeExchange {
 
 impl CodeExchange {
     /// The server, with the client and the key that started the sign-in (O13, O18).
-    fn endpoint(&self) -> ServerEndpoint<'_> {
+    fn endpoint<'a>(&'a self, http: &'a reqwest::Client) -> ServerEndpoint<'a> {
         let app = &self.context.app;
         let key_id = self.pending.client_key_id.as_deref();
         let client = ClientRef { client_id: &app.client.client_id, key_id };
         let endpoint = app.endpoint(&self.pending.issuer, client, &self.key, &self.nonces);
-        ServerEndpoint { http: self.context.untrusted.client(), ..endpoint }
+        ServerEndpoint { http, ..endpoint }
     }
 
     async fn run(&self, code: &str) -> Result<OAuthClient, CallbackError> {
@@ -252,8 +253,11 @@ impl CodeExchange {
             ("code_verifier", &pending.verifier),
         ];
         let failed = |source| CallbackError::Token { issuer: pending.issuer.clone(), source };
-        let endpoint = self.endpoint();
+        let exchange = self.context.exchange_with(&pending.token_endpoint).await.map_err(failed)?;
+        let endpoint = self.endpoint(exchange.client());
         let answer = endpoint.post_for_tokens(&pending.token_endpoint, &form, None).await.map_err(failed)?;
+        // Looking the account up may need another one.
+        drop(exchange);
         let accepted = match (answer.tokens, answer.missing_nonce) {
             (Err(source), _) => Err(CallbackError::TokenResponse { issuer: pending.issuer.clone(), source }),
             (Ok(_), Some(missing_nonce)) => Err(failed(missing_nonce)),
@@ -262,6 +266,7 @@ impl CodeExchange {
         match accepted {
             Ok(id) => Ok(OAuthClient::with_nonces(&self.context.app, &id, self.nonces.clone())),
             Err(error) => {
+                let endpoint = self.endpoint(self.context.untrusted.client());
                 discard(&endpoint, pending.revocation_endpoint.as_deref(), &answer.body).await;
                 Err(error)
             }
@@ -295,7 +300,7 @@ impl CodeExchange {
         let app = &self.context.app;
         if let Err(source) = app.sessions.put(&id, &session, Expected::Absent).await {
             // The write may have succeeded even if it returned an error, and the tokens are about to be revoked.
-            if let Err(error) = app.sessions.remove(&id).await {
+            if let Err(NotRemoved { error, .. }) = app.sessions.remove(&id).await {
                 tracing::debug!(session = %id, %error, "a revoked session could not be removed from the store");
             }
             return Err(CallbackError::Store { did: tokens.sub.clone(), source });

@@ -17,4 +17,10 @@ pub(crate) struct SignInContext {
     pub(crate) pending: PendingSignIns,
     pub(crate) app: Arc<AppContext>,
     pub(crate) allow_loopback_http: bool,
+    /// Whether sessions are lost with the process, as far as that is known.
+    #[cfg_attr(
+        not(feature = "axum"),
+        allow(dead_code, reason = "only web sites have others' users to lose")
+    )]
+    pub(crate) in_memory: bool,
 }

@@ -91,7 +91,27 @@ pub enum DiscoveryError {
     },
 }
 
+/// The purpose of a URL that somebody has typed.
+const TYPED: &str = "the server to sign in at";
+
 impl DiscoveryError {
+    /// Returns `true` if a later attempt may succeed, because the network failed or a server was overloaded.
+    ///
+    /// A server that has no metadata, or that publishes metadata which break the specification, has to be changed first.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Fetch { source, .. } => source.is_temporary(),
+            Self::NotAServer { resource, issuer, .. } => resource.is_temporary() || issuer.is_temporary(),
+            _ => false,
+        }
+    }
+
+    /// Whether what somebody has typed is not the URL of a server to sign in at.
+    #[cfg(feature = "axum")]
+    pub(crate) fn is_about_input(&self) -> bool {
+        matches!(self, Self::NotAServer { .. } | Self::Url { what: TYPED, .. })
+    }
+
     /// Whether the server did not answer at all.
     fn is_unreachable(&self) -> bool {
         matches!(self, Self::Fetch { source: FetchError::Connect { .. } | FetchError::Timeout { .. }, .. })
@@ -168,7 +188,7 @@ impl Discovery<'_> {
 
     /// The origin of a server that the user typed.
     pub(crate) fn typed_server(&self, url: &str) -> Result<String, DiscoveryError> {
-        self.origin("the server to sign in at", url)
+        self.origin(TYPED, url)
     }
 
     async fn issuer_of(&self, pds: &str) -> Result<String, DiscoveryError> {

@@ -9,6 +9,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
     clock::unix_now,
+    limits,
+    session::{SessionStoreError, limited},
     store::{Expected, Store, StoreError},
     types::Did,
 };
@@ -90,7 +92,9 @@ impl PendingSignIns {
     pub(crate) async fn put(&self, state: &str, pending: &PendingSignIn) -> Result<(), PendingError> {
         // The cause of the error is omitted here and below, because it can quote secrets.
         let json = Zeroizing::new(serde_json::to_vec(pending).map_err(|_| PendingError::Unreadable)?);
-        self.0.put(&key(state), &json, Some(pending.expires_at), Expected::Absent).await?;
+        let (key, end) = (key(state), Some(pending.expires_at));
+        let saved = limited(limits::STORE_OPERATION, self.0.put(&key, &json, end, Expected::Absent)).await;
+        saved.map_err(SessionStoreError::into_store)?;
         Ok(())
     }
 
@@ -102,7 +106,9 @@ impl PendingSignIns {
         if !ours {
             return Ok(Taken::Unknown);
         }
-        let Some(entry) = self.0.delete(&key(state), Expected::Any).await? else { return Ok(Taken::Unknown) };
+        let key = key(state);
+        let taken = limited(limits::STORE_OPERATION, self.0.delete(&key, Expected::Any)).await;
+        let Some(entry) = taken.map_err(SessionStoreError::into_store)? else { return Ok(Taken::Unknown) };
         let pending: PendingSignIn =
             serde_json::from_slice(&entry.value).map_err(|_| PendingError::Unreadable)?;
         let pending = Box::new(pending);
@@ -113,4 +119,73 @@ impl PendingSignIns {
 /// A hash, so that the keys of the store and the logs of a database do not reveal the `state`.
 fn key(state: &str) -> String {
     format!("pending/{}", URL_SAFE_NO_PAD.encode(Sha256::digest(state.as_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        store::{Entry, StoreLock, Version},
+        xrpc::BoxFuture,
+    };
+
+    /// A store that never answers.
+    struct Hanging;
+
+    impl Store for Hanging {
+        fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+            Box::pin(std::future::pending())
+        }
+        fn put<'a>(
+            &'a self,
+            _: &'a str,
+            _: &'a [u8],
+            _: Option<i64>,
+            _: Expected<Version>,
+        ) -> BoxFuture<'a, Result<Version, StoreError>> {
+            Box::pin(std::future::pending())
+        }
+        fn delete<'a>(
+            &'a self,
+            _: &'a str,
+            _: Expected<Version>,
+        ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+            Box::pin(std::future::pending())
+        }
+        fn list<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+            Box::pin(std::future::pending())
+        }
+        fn lock<'a>(&'a self, _: &'a str, _: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_hangs_does_not_hang_a_sign_in() {
+        let pending = PendingSignIn {
+            issuer: "https://as.example".into(),
+            token_endpoint: "https://as.example/token".into(),
+            revocation_endpoint: None,
+            did: None,
+            pds: None,
+            redirect_uri: "http://127.0.0.1/callback".into(),
+            scope: "atproto".into(),
+            app_state: None,
+            expires_at: unix_now() + 600,
+            client_key_id: None,
+            nonce: None,
+            verifier: "verifier".into(),
+            dpop_key: "{}".into(),
+        };
+        let sign_ins = PendingSignIns(Arc::new(Hanging));
+        let state = "s".repeat(STATE_LEN);
+        let limit = limits::STORE_OPERATION * 2;
+        let put = tokio::time::timeout(limit, sign_ins.put(&state, &pending)).await.unwrap();
+        assert!(matches!(put, Err(PendingError::Store(StoreError::Timeout { .. }))), "{put:?}");
+        let taken = tokio::time::timeout(limit, sign_ins.take(&state)).await.unwrap();
+        assert!(matches!(taken, Err(PendingError::Store(StoreError::Timeout { .. }))));
+    }
 }

@@ -1,6 +1,7 @@
 //! The state of a session, without any server or store.
 #![allow(clippy::unwrap_used)]
 
+mod processes;
 mod single_flight;
 
 use std::{fmt, sync::Arc};

@@ -1,12 +1,9 @@
 //! A model of the single flight: some callers find that the token `a0` is rejected and want another one. Every order of their
 //! steps and every outcome of a refresh is tried.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use zeroize::Zeroizing;
 
 use super::{Plain, Token, did, session};

@@ -20,26 +20,39 @@ fn stores(folder: &Path) -> Vec<Arc<dyn Store>> {
     ]
 }
 
-/// Runs an ignored test of this module in another process, which sees a small file system of its own at the folder in
-/// `ATPROTO_TEST_FOLDER`. Where a container forbids that, it says so and runs nothing.
-#[expect(clippy::print_stderr, reason = "a test has no other voice")]
-fn on_a_small_disk(test: &str) {
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new("unshare");
-    // Without rights, only in a user namespace.
-    command.args(["--mount", "--map-root-user"]);
-    let script = r#"mount -t tmpfs -o size=1m tmpfs "$ATPROTO_TEST_FOLDER" && exec "$@""#;
-    command.args(["sh", "-c", script, "sh"]).arg(std::env::current_exe().unwrap());
+/// Runs an ignored test of this module in another process, which begins with `command` and has a folder of its own, named in
+/// `ATPROTO_TEST_FOLDER`. Returns whether it ran, and what was printed.
+fn elsewhere(command: &[&str], folder: &Path, test: &str) -> (bool, String) {
     let name = format!("store::failure_tests::files::{test}");
-    command.args([&name, "--exact", "--ignored", "--nocapture"]).env("ATPROTO_TEST_FOLDER", folder.path());
-    let output = command.output().unwrap();
+    let output = Command::new(command[0])
+        .args(&command[1..])
+        .arg(std::env::current_exe().unwrap())
+        .args([&name, "--exact", "--ignored", "--nocapture"])
+        .env("ATPROTO_TEST_FOLDER", folder)
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    if !text.contains("running 1 test") && (errors.contains("not permitted") || errors.contains("denied")) {
-        eprintln!("not run, because file systems cannot be mounted here: {errors}");
+    let printed = format!("{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    let began = text.contains("running 1 test");
+    assert!(!began || output.status.success() && text.contains("1 passed"), "{printed}");
+    (began, printed)
+}
+
+/// Runs a test on a small file system. Where mounting one is forbidden, as in many containers, `ATPROTO_NO_MOUNT=1` says so:
+/// nobody is to believe that it ran.
+fn on_a_small_disk(test: &str) {
+    if std::env::var_os("ATPROTO_NO_MOUNT").is_some_and(|value| value == "1") {
         return;
     }
-    assert!(output.status.success() && text.contains("1 passed"), "{text}\n{errors}");
+    let folder = tempfile::tempdir().unwrap();
+    // Without rights, only in a user namespace.
+    let script = r#"mount -t tmpfs -o size=1m tmpfs "$ATPROTO_TEST_FOLDER" && exec "$@""#;
+    let command = ["unshare", "--mount", "--map-root-user", "sh", "-c", script, "sh"];
+    let (began, printed) = elsewhere(&command, folder.path(), test);
+    assert!(
+        began,
+        "no file system can be mounted here; where that is not allowed, set ATPROTO_NO_MOUNT=1, and these tests are not run: {printed}"
+    );
 }
 
 /// The folder of the file system, in the other process.
@@ -122,6 +135,115 @@ async fn works_on_a_disk_that_can_only_be_read() {
     for (store, version) in stores(&folder).iter().zip(versions) {
         assert_kept(&**store, "session/a", b"old", version).await;
         store.put("session/a", b"new", None, Expected::Version(version)).await.unwrap();
+    }
+}
+
+/// As when a disk is not mounted for a while.
+#[tokio::test]
+async fn a_folder_that_has_gone_is_reported_and_not_made_anew() {
+    let outer = tempfile::tempdir().unwrap();
+    let (folder, away) = (outer.path().join("data"), outer.path().join("away"));
+    fs::create_dir(&folder).unwrap();
+    for store in stores(&folder) {
+        let version = store.put("session/a", b"old", None, Expected::Any).await.unwrap();
+        let held = store.lock("session/held", SOON).await.unwrap();
+        fs::rename(&folder, &away).unwrap();
+        let error = store.lock("session/a", SOON).await.unwrap_err();
+        assert!(matches!(error, StoreError::File { .. }), "{error:?}");
+        drop(held);
+        assert!(!folder.exists());
+        fs::rename(&away, &folder).unwrap();
+        assert_kept(&*store, "session/a", b"old", version).await;
+        drop(store.lock("session/a", SOON).await.unwrap());
+        drop(store.lock("session/held", SOON).await.unwrap());
+    }
+    let store = FileStore::open(folder.join("sessions.json")).unwrap();
+    fs::rename(&folder, &away).unwrap();
+    for error in [
+        store.get("session/a").await.unwrap_err(),
+        store.list("").await.unwrap_err(),
+        store.put("session/a", b"new", None, Expected::Any).await.unwrap_err(),
+        store.delete("session/a", Expected::Any).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, StoreError::File { .. }), "{error:?}");
+    }
+    assert!(!folder.exists());
+}
+
+/// As on a full disk, without a file system of its own: no file may become large.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_cannot_grow_is_reported_and_nothing_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    // 64 KiB. The signal would end the process; without it, writing fails.
+    let command = ["sh", "-c", r#"trap '' XFSZ; ulimit -f 128 && exec "$@""#, "sh"];
+    let (began, printed) = elsewhere(&command, folder.path(), "works_where_files_cannot_grow");
+    assert!(began, "{printed}");
+}
+
+#[tokio::test]
+#[ignore = "runs in the other process of the test above"]
+async fn works_where_files_cannot_grow() {
+    let folder = small_disk();
+    for store in stores(&folder) {
+        let version = store.put("session/a", b"old", None, Expected::Any).await.unwrap();
+        let error =
+            store.put("session/a", &[1; 150_000], None, Expected::Version(version)).await.unwrap_err();
+        assert!(matches!(error, StoreError::File { action: "write", .. }), "{error:?}");
+        assert!(error.to_string().contains(&*folder.to_string_lossy()), "{error}");
+        assert_kept(&*store, "session/a", b"old", version).await;
+        // What could not be written takes no space.
+        assert!(!folder.join("sessions.json.new").exists());
+        drop(store.lock("session/a", SOON).await.unwrap());
+        let newer = store.put("session/a", b"new", None, Expected::Version(version)).await.unwrap();
+        assert_kept(&*store, "session/a", b"new", newer).await;
+    }
+    for store in stores(&folder) {
+        assert_eq!(store.get("session/a").await.unwrap().unwrap().value.as_slice(), b"new");
+    }
+}
+
+/// As on a file system that can only be read, without one: in a folder of somebody who has no right to write in it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_can_only_be_read_is_reported() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let allow = |mode| fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+    let store = FileStore::open(folder.path().join("sessions.json")).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(store.put("session/a", b"old", None, Expected::Any)).unwrap();
+    #[cfg(feature = "sqlite")]
+    drop(crate::store::SqliteStore::open(folder.path().join("sessions.db")).unwrap());
+    allow(0o500);
+    // Root may do everything, unless it gives that up.
+    let id = Command::new("id").arg("-u").output().unwrap().stdout;
+    let is_root = String::from_utf8_lossy(&id).trim() == "0";
+    let command: &[&str] =
+        if is_root { &["setpriv", "--bounding-set=-all", "--inh-caps=-all"] } else { &["env"] };
+    let (began, printed) = elsewhere(command, folder.path(), "works_in_a_folder_that_can_only_be_read");
+    allow(0o700);
+    assert!(began, "{printed}");
+    runtime.block_on(store.put("session/a", b"new", None, Expected::Any)).unwrap();
+}
+
+#[tokio::test]
+#[ignore = "runs in the other process of the test above"]
+async fn works_in_a_folder_that_can_only_be_read() {
+    let folder = small_disk();
+    let file = FileStore::open(folder.join("sessions.json")).unwrap();
+    // What is stored can be used.
+    assert_eq!(file.get("session/a").await.unwrap().unwrap().value.as_slice(), b"old");
+    assert_eq!(file.list("").await.unwrap(), ["session/a"]);
+    let errors = [
+        file.put("session/a", b"new", None, Expected::Any).await.unwrap_err(),
+        file.delete("session/a", Expected::Any).await.unwrap_err(),
+    ];
+    for error in errors {
+        let StoreError::File { source, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(source.kind(), ErrorKind::PermissionDenied, "{error:?}");
+        assert!(error.to_string().contains(&*folder.to_string_lossy()), "{error}");
     }
 }
 

@@ -3,17 +3,25 @@
 use std::{
     fmt,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use redis::{
-    Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, RedisError, ScriptInvocation, ServerErrorKind,
-    aio::{ConnectionManager, ConnectionManagerConfig},
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, RedisError,
+    ScriptInvocation, ServerErrorKind,
+    aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
 };
+use tokio::time::Instant;
 
-use super::{StoreError, limits};
+use super::{StoreError, cluster::Nodes, limits};
+use crate::random;
 
 /// How often an operation is sent again to another node. A cluster that is being reconfigured may send it on more than once.
 const MOVES: u32 = 3;
+/// How often an operation is sent on to the node to which its keys are being moved, or is tried again while they are.
+const TURNS: u32 = 40;
+/// For an attempt at one node.
+const LIMIT: Duration = limits::REDIS_CONNECT.saturating_add(limits::REDIS_ANSWER);
 
 /// The connection, which all clones of a store share.
 pub(super) struct Link {
@@ -21,12 +29,17 @@ pub(super) struct Link {
     client: Client,
     config: ConnectionManagerConfig,
     current: Mutex<Current>,
+    /// The nodes of the cluster, as it last named them. Empty if the server is not a part of one.
+    nodes: Mutex<Vec<String>>,
 }
 
+#[derive(Clone)]
 struct Current {
     manager: ConnectionManager,
     /// The node of a cluster, if it is not the server in the URL.
     node: Option<String>,
+    /// How many connections there were before.
+    number: u64,
 }
 
 /// What is sent to a server.
@@ -36,10 +49,10 @@ enum Operation<'a> {
 }
 
 impl Operation<'_> {
-    async fn send<T: FromRedisValue>(&self, mut manager: ConnectionManager) -> Result<T, RedisError> {
+    async fn send<T: FromRedisValue>(&self, connection: &mut impl ConnectionLike) -> Result<T, RedisError> {
         match self {
-            Self::Command(command) => command.query_async(&mut manager).await,
-            Self::Script(call) => call.invoke_async(&mut manager).await,
+            Self::Command(command) => command.query_async(connection).await,
+            Self::Script(call) => call.invoke_async(connection).await,
         }
     }
 }
@@ -52,18 +65,29 @@ enum Remedy {
     Reconnect,
     /// The operation was not executed. Another node is responsible.
     Move(String),
+    /// The operation was not executed. Another node is responsible for this one, because it has got its key, or will.
+    Ask(String),
+    /// The operation was not executed. The same server will execute it in a while.
+    Wait,
+    /// The operation was not executed. Another node may know who is responsible.
+    Leave,
     /// The operation was not executed, because the server has become a replica. The URL may lead to another one by now.
     Reelected,
 }
 
 impl Remedy {
     fn of(error: &RedisError) -> Self {
+        let to = || error.redirect_node().map(|(node, _)| node.to_owned());
         match error.kind() {
-            ErrorKind::Server(ServerErrorKind::Moved) => match error.redirect_node() {
-                Some((node, _)) => Self::Move(node.to_owned()),
-                None => Self::None,
-            },
+            ErrorKind::Server(ServerErrorKind::Moved) => to().map_or(Self::None, Self::Move),
+            ErrorKind::Server(ServerErrorKind::Ask) => to().map_or(Self::None, Self::Ask),
+            // Its keys are on two nodes, because they are being moved, or the server has just started.
+            ErrorKind::Server(ServerErrorKind::TryAgain | ServerErrorKind::BusyLoading) => Self::Wait,
+            // It may be alone in its part of a network.
+            ErrorKind::Server(ServerErrorKind::ClusterDown | ServerErrorKind::MasterDown) => Self::Leave,
             ErrorKind::Server(ServerErrorKind::ReadOnly) => Self::Reelected,
+            // Nobody is there.
+            _ if error.is_connection_refusal() => Self::Leave,
             // The driver reconnects when a connection is closed, but not when it hangs.
             _ if error.is_timeout() => Self::Reconnect,
             _ => Self::None,
@@ -82,7 +106,8 @@ impl Link {
         let connecting = ConnectionManager::new_with_config(client.clone(), config.clone());
         let manager = tokio::time::timeout(limit, connecting).await;
         let manager = manager.map_err(|_| StoreError::Timeout { limit })?.map_err(super::failed)?;
-        Ok(Self { client, config, current: Mutex::new(Current { manager, node: None }) })
+        let current = Mutex::new(Current { manager, node: None, number: 0 });
+        Ok(Self { client, config, current, nodes: Mutex::default() })
     }
 
     pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
@@ -96,43 +121,129 @@ impl Link {
         self.run(Operation::Script(call)).await
     }
 
+    /// Asks for the nodes of the cluster, so that there are others if one fails. Until the server says, they are those it has named.
+    pub(super) async fn learn(&self) {
+        let mut manager = self.current().manager;
+        let mut command = redis::cmd("CLUSTER");
+        let asking = command.arg("SLOTS").query_async::<Nodes>(&mut manager);
+        // An operation waits for it.
+        match in_time(limits::REDIS_CONNECT, asking).await {
+            Ok(Nodes(nodes)) => *self.nodes.lock().unwrap_or_else(PoisonError::into_inner) = nodes,
+            // The account may not be allowed to ask.
+            Err(error) => tracing::debug!(%error, "the Redis cluster does not say which nodes it has"),
+        }
+    }
+
+    /// Whether the server is a part of a cluster that has named its nodes.
+    pub(super) fn is_cluster(&self) -> bool {
+        !self.nodes.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     async fn run<T: FromRedisValue>(&self, operation: Operation<'_>) -> Result<T, RedisError> {
-        let mut moves = 0;
+        let begun = Instant::now();
+        let (mut moves, mut left, mut turns) = (0, 0, 0);
+        let mut asked: Option<String> = None;
         loop {
-            let (manager, node) = self.current();
-            let error = match operation.send(manager).await {
-                Err(error) => error,
-                done => return done,
+            let mut current = self.current();
+            let outcome = match asked.take() {
+                None => in_time(LIMIT, operation.send(&mut current.manager)).await,
+                Some(node) => in_time(LIMIT, self.ask(&node, &operation)).await,
             };
+            let error = match outcome {
+                Err(error) => error,
+                Ok(done) => {
+                    // The cluster has changed.
+                    if moves > 0 && self.is_cluster() {
+                        self.learn().await;
+                    }
+                    return Ok(done);
+                }
+            };
+            turns += 1;
             match Remedy::of(&error) {
-                Remedy::Move(to) if moves < MOVES => self.replace(Some(to))?,
-                Remedy::Reelected if moves == 0 => self.replace(None)?,
+                Remedy::Move(to) if moves < MOVES => {
+                    self.replace(&current, Some(to))?;
+                    moves += 1;
+                }
+                Remedy::Ask(to) if turns < TURNS => asked = Some(to),
+                Remedy::Wait if turns < TURNS && begun.elapsed() < limits::REDIS_TRY_AGAIN => {
+                    let wait = limits::REDIS_TRY_AGAIN_PAUSE;
+                    tokio::time::sleep(wait + random::part_of(wait)).await;
+                }
+                Remedy::Reelected if moves == 0 => {
+                    self.replace(&current, None)?;
+                    moves += 1;
+                }
+                Remedy::Leave if left < self.others() => {
+                    self.leave(&current)?;
+                    left += 1;
+                }
                 remedy => {
-                    // A node may have left the cluster. The server in the URL knows its successor.
-                    let is_lost = node.is_some() && (error.is_io_error() || error.is_connection_dropped());
-                    if remedy == Remedy::Reconnect || is_lost {
-                        self.replace(None)?;
+                    let is_lost = error.is_io_error() || error.is_connection_dropped();
+                    if remedy == Remedy::Reconnect || is_lost && (current.node.is_some() || self.is_cluster())
+                    {
+                        self.leave(&current)?;
                     }
                     return Err(error);
                 }
             }
-            moves += 1;
         }
     }
 
-    fn current(&self) -> (ConnectionManager, Option<String>) {
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        (current.manager.clone(), current.node.clone())
+    /// Sends an operation to the node to which its keys are being moved. The others stay where they are.
+    async fn ask<T: FromRedisValue>(&self, node: &str, operation: &Operation<'_>) -> Result<T, RedisError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(limits::REDIS_CONNECT))
+            .set_response_timeout(Some(limits::REDIS_ANSWER));
+        // A connection of its own, because nothing may come between these commands.
+        let client = self.client_of(node)?;
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        if let Operation::Script(call) = operation {
+            call.load_async(&mut connection).await?;
+        }
+        redis::cmd("ASKING").exec_async(&mut connection).await?;
+        operation.send(&mut connection).await
     }
 
-    /// Uses a new connection from now on: to a node, or to the server in the URL.
-    fn replace(&self, node: Option<String>) -> Result<(), RedisError> {
+    fn current(&self) -> Current {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many nodes there are besides the current one.
+    fn others(&self) -> usize {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Uses another node from now on, because this one is lost: the next one of those that are known, in a circle with the
+    /// server in the URL.
+    fn leave(&self, from: &Current) -> Result<(), RedisError> {
+        let next = {
+            let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+            match &from.node {
+                None => nodes.first().cloned(),
+                Some(node) => {
+                    let position = nodes.iter().position(|known| known == node);
+                    position.and_then(|position| nodes.get(position + 1).cloned())
+                }
+            }
+        };
+        self.replace(from, next)
+    }
+
+    /// Uses a new connection from now on, to a node or to the server in the URL, unless another task has replaced the old one.
+    fn replace(&self, old: &Current, node: Option<String>) -> Result<(), RedisError> {
         let client = match &node {
             None => self.client.clone(),
             Some(node) => self.client_of(node)?,
         };
-        let manager = ConnectionManager::new_lazy_with_config(client, self.config.clone())?;
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Current { manager, node };
+        // There is somebody else to turn to.
+        let retries = if self.is_cluster() { 0 } else { 3 };
+        let config = self.config.clone().set_number_of_retries(retries);
+        let manager = ConnectionManager::new_lazy_with_config(client, config)?;
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.number == old.number {
+            *current = Current { manager, node, number: old.number + 1 };
+        }
         Ok(())
     }
 
@@ -157,54 +268,21 @@ impl Link {
     }
 }
 
+/// Limits an attempt, so that its failure is seen before the caller gives up: a server that has vanished refuses nothing.
+async fn in_time<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, RedisError>>,
+) -> Result<T, RedisError> {
+    let late = || std::io::Error::new(std::io::ErrorKind::TimedOut, "the Redis server does not answer");
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(late().into()))
+}
+
 fn or(host: &str, own: &str) -> String {
     if host.is_empty() { own.to_owned() } else { host.trim_matches(['[', ']']).to_owned() }
 }
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("node", &self.current().1).finish_non_exhaustive()
-    }
-}
-
-/// What a server says about itself.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct ServerInfo {
-    pub(super) is_replica: bool,
-    pub(super) is_cluster: bool,
-    /// The policy by which it removes entries when its memory is full, if that can happen.
-    pub(super) evicts: Option<String>,
-}
-
-impl ServerInfo {
-    /// Reads the answer to `INFO`.
-    pub(super) fn parse(text: &str) -> Self {
-        let field = |name: &str| {
-            let mut lines = text.lines().filter_map(|line| line.split_once(':'));
-            lines.find_map(|(found, value)| (found == name).then(|| value.trim().to_owned()))
-        };
-        let limited = field("maxmemory").is_some_and(|bytes| bytes != "0");
-        Self {
-            is_replica: field("role").is_some_and(|role| role == "slave"),
-            is_cluster: field("cluster_enabled").is_some_and(|enabled| enabled == "1"),
-            evicts: field("maxmemory_policy").filter(|policy| limited && policy != "noeviction"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_server_says_about_itself_is_read() {
-        let info =
-            "# Memory\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n# Replication\r\nrole:master\r\n";
-        assert_eq!(ServerInfo::parse(info), ServerInfo::default());
-        let info = "role:slave\r\ncluster_enabled:1\r\nmaxmemory:100\r\nmaxmemory_policy:volatile-ttl\r\n";
-        let evicts = Some("volatile-ttl".to_owned());
-        assert_eq!(ServerInfo::parse(info), ServerInfo { is_replica: true, is_cluster: true, evicts });
-        assert_eq!(ServerInfo::parse("maxmemory:100\r\nmaxmemory_policy:noeviction\r\n").evicts, None);
-        assert_eq!(ServerInfo::parse(""), ServerInfo::default());
+        f.debug_struct("Link").field("node", &self.current().node).finish_non_exhaustive()
     }
 }

@@ -1,10 +1,12 @@
 //! Sessions in a Redis server, or a compatible one such as Valkey.
 
+mod cluster;
 mod link;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use link::{Link, ServerInfo};
+use cluster::ServerInfo;
+use link::Link;
 use redis::{
     Client, ClientTlsConfig, ErrorKind, RedisError, Script, ServerErrorKind, TlsCertificates,
     io::tcp::TcpSettings,
@@ -13,9 +15,10 @@ use redis::{
 use super::{
     Entry, Expected, Store, StoreError, StoreLock, Version,
     lease::{self, Leases},
+    local_clock::LocalClock,
     tls::TlsFiles,
 };
-use crate::{clock::unix_now, limits, xrpc::BoxFuture};
+use crate::{limits, xrpc::BoxFuture};
 
 /// The prefix of all keys. The braces are a hash tag: a cluster must store all keys on one node, because the scripts access
 /// several of them.
@@ -29,7 +32,9 @@ const DEFAULT_PREFIX: &str = "{atproto}:";
 /// process dies, its locks expire within a minute.
 ///
 /// In a Redis Cluster, all keys are on one node, because they start with a part in braces. The URL can name any node, best
-/// by a host name that leads to those that are reachable; the store finds the responsible one, and its successor.
+/// by a host name that leads to those that are reachable; the store finds the responsible one, and its successor, also if the
+/// node in the URL fails. While these keys are moved to another node, sessions that exist are read, and locked; writes wait for
+/// a few seconds, and fail for now if it takes longer.
 ///
 /// ```no_run
 /// use atproto_sdk::{
@@ -47,6 +52,7 @@ pub struct RedisStore {
     link: Arc<Link>,
     scripts: Arc<Scripts>,
     prefix: Arc<str>,
+    clock: LocalClock,
 }
 
 /// Scripts, which the server executes atomically.
@@ -59,7 +65,12 @@ struct Scripts {
 }
 
 /// Also removes some expired entries from the index. Versions start at the time of the server, so that none is used again if
-/// the server has lost its data.
+/// the server has lost its data. The end in `ARGV[4]` is by the clock of this process, which says `ARGV[5]`: if that is not
+/// what the server's clock says, the server ends the entry after the same time by its own clock.
+///
+/// An entry that exists does so all the time: while a cluster moves keys to another node, it refuses what a script does with a
+/// key that it has just removed, and what the script has done before that stays done. Others than those in `KEYS` may have
+/// been moved already, which is what `pcall` is for.
 const PUT: &str = "
     local found = redis.call('HGET', KEYS[1], 'n')
     if ARGV[3] == 'absent' then
@@ -67,23 +78,26 @@ const PUT: &str = "
     elseif ARGV[3] ~= 'any' and found ~= ARGV[3] then
         return false
     end
+    local now = redis.call('TIME')
     if redis.call('EXISTS', KEYS[3]) == 0 then
-        local now = redis.call('TIME')
         redis.call('SET', KEYS[3], string.format('%.0f', now[1] * 1000000 + now[2]))
     end
     local version = redis.call('INCR', KEYS[3])
-    redis.call('DEL', KEYS[1])
     redis.call('HSET', KEYS[1], 'v', ARGV[2], 'n', version)
     redis.call('ZADD', KEYS[2], 0, ARGV[1])
     if ARGV[4] == '' then
+        redis.call('HDEL', KEYS[1], 'e')
+        redis.call('PERSIST', KEYS[1])
         redis.call('ZREM', KEYS[4], ARGV[1])
     else
-        redis.call('HSET', KEYS[1], 'e', ARGV[4])
-        redis.call('EXPIREAT', KEYS[1], ARGV[4])
-        redis.call('ZADD', KEYS[4], ARGV[4], ARGV[1])
-        local over = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', ARGV[5], 'LIMIT', 0, 50)
+        local ends, apart = ARGV[4], now[1] - ARGV[5]
+        if math.abs(apart) > tonumber(ARGV[7]) then ends = string.format('%.0f', ends + apart) end
+        redis.call('HSET', KEYS[1], 'e', ends)
+        redis.call('EXPIREAT', KEYS[1], ends)
+        redis.call('ZADD', KEYS[4], ends, ARGV[1])
+        local over = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now[1], 'LIMIT', 0, 50)
         for _, key in ipairs(over) do
-            if redis.call('EXISTS', ARGV[6] .. key) == 0 then
+            if redis.pcall('EXISTS', ARGV[6] .. key) == 0 then
                 redis.call('ZREM', KEYS[2], key)
                 redis.call('ZREM', KEYS[4], key)
             end
@@ -99,15 +113,19 @@ const DELETE: &str = "
     redis.call('ZREM', KEYS[3], ARGV[1])
     return found";
 
-/// Reads a limited part of the index, because the server executes nothing else in the meantime. Returns the existing entries
-/// and the last key of this part.
+/// Reads a limited part of the index, because the server executes nothing else in the meantime. Returns the last key of this
+/// part, the entries that exist, and those that do not, or are on another node.
 const LIST: &str = "
     local keys = redis.call('ZRANGE', KEYS[1], ARGV[2], ARGV[3], 'BYLEX', 'LIMIT', 0, 500)
-    local there = {}
+    local there, gone = {}, {}
     for _, key in ipairs(keys) do
-        if redis.call('EXISTS', ARGV[1] .. key) == 1 then there[#there + 1] = key end
+        if redis.pcall('EXISTS', ARGV[1] .. key) == 1 then
+            there[#there + 1] = key
+        else
+            gone[#gone + 1] = key
+        end
     end
-    return {keys[#keys] or false, there}";
+    return {keys[#keys] or false, there, gone}";
 
 const RENEW: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0";
 
@@ -168,6 +186,9 @@ async fn check(link: &Link, prefix: &str) -> Result<(), StoreError> {
             return Ok(());
         }
     };
+    if info.is_cluster {
+        link.learn().await;
+    }
     if info.is_cluster && !has_hash_tag(prefix) {
         let problem = format!(
             "the server is part of a cluster, which stores all keys on one node only if the prefix contains a part in braces, and `{prefix}` does not"
@@ -232,7 +253,12 @@ impl RedisStore {
             renew: Script::new(RENEW),
             release: Script::new(RELEASE),
         };
-        Ok(Self { link, scripts: Arc::new(scripts), prefix: prefix.into() })
+        Ok(Self { link, scripts: Arc::new(scripts), prefix: prefix.into(), clock: LocalClock::default() })
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_clock_ahead(self, seconds: i64) -> Self {
+        Self { clock: LocalClock::ahead(seconds), ..self }
     }
 
     fn entry(&self, key: &str) -> String {
@@ -253,10 +279,21 @@ impl RedisStore {
         Ok(entry_of(self.link.query(&command).await?))
     }
 
+    /// Returns the last key of a part of the index, and the keys of entries that exist.
     async fn piece(&self, from: &[u8], to: &[u8]) -> Result<(Option<Vec<u8>>, Vec<String>), RedisError> {
         let mut call = self.scripts.list.key(self.named("keys"));
         call.arg(self.entry("")).arg(from).arg(to);
-        self.link.invoke(&call).await
+        let (last, mut there, gone): (Option<Vec<u8>>, Vec<String>, Vec<String>) =
+            self.link.invoke(&call).await?;
+        if self.link.is_cluster() {
+            // They may have been moved to another node, or not yet.
+            for key in gone {
+                if self.link.query(redis::cmd("EXISTS").arg(self.entry(&key))).await? {
+                    there.push(key);
+                }
+            }
+        }
+        Ok((last, there))
     }
 }
 
@@ -301,7 +338,7 @@ impl Store for RedisStore {
             call.key(self.named("keys")).key(self.named("version")).key(self.named("expiring"));
             call.arg(key).arg(value).arg(argument_of(expected));
             call.arg(expires_at.map(|end| end.to_string()).unwrap_or_default());
-            call.arg(unix_now()).arg(self.entry(""));
+            call.arg(self.clock.now()).arg(self.entry("")).arg(limits::CLOCKS_APART.as_secs());
             let version: Option<u64> = self.link.invoke(&call).await.map_err(failed)?;
             version.map(Version).ok_or(StoreError::Conflict)
         })

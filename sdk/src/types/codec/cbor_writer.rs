@@ -184,7 +184,7 @@ impl Writer {
     fn blob(&mut self, blob: &Blob) -> Result<(), DataError> {
         let blob = match blob.form() {
             Form::Current(blob) => blob,
-            Form::Legacy(blob) => return self.unknown(&blob.raw),
+            Form::AsRead(blob) => return self.unknown(&blob.raw),
         };
         let open = self.open()?;
         self.key("ref");
@@ -204,24 +204,22 @@ impl Writer {
 
     fn object(&mut self, tag: Option<&'static str>, object: &ObjectView<'_>) -> Result<(), DataError> {
         let open = self.open()?;
-        let tag = object.tag(tag);
+        let tag = if object.lacks_type() { tag } else { object.tag(tag) };
         if let Some(tag) = tag {
             self.key("$type");
             self.text(tag);
         }
-        let mut written = 0_u128;
         let mut result = Ok(());
-        object.each_present(|index, field, shape| {
+        object.each_present(|field, shape| {
             if result.is_err() {
                 return;
             }
             let key = field.key;
             self.key(key);
-            written |= 1_u128.checked_shl(index as u32).unwrap_or(0);
             result = self.shape(shape).map_err(|error| error.in_key(key));
         });
         result?;
-        for (key, value) in super::extra_of(object, tag.is_some(), written) {
+        for (key, value) in super::extra_of(object, tag.is_some()) {
             self.key(key);
             self.unknown(value).map_err(|error| error.in_key(key))?;
         }

@@ -3,10 +3,13 @@
 
 use std::fmt::{self, Debug as _};
 
-use super::{Data, ObjectView, Shape};
-
-/// Fields that hold a secret: passwords, session tokens, and confirmation codes that servers send by email.
-const SECRET: [&str; 6] = ["accessJwt", "refreshJwt", "password", "token", "authFactorToken", "recoveryKey"];
+use super::{
+    super::{
+        Rule,
+        secret::{HIDDEN, ShownUnknown, ShownValue, is_secret},
+    },
+    Data, ObjectView, Shape,
+};
 
 /// Whether two values of the same type are equal.
 pub fn equal(a: &dyn Data, b: &dyn Data) -> bool {
@@ -46,53 +49,58 @@ fn equal_objects(a: ObjectView<'_>, b: ObjectView<'_>) -> bool {
     same && a.extra == b.extra
 }
 
-/// Formats data under its lexicon's names. Absent fields are omitted and secrets are hidden.
+/// Formats data under its lexicon's names. Absent fields are omitted and secrets are hidden: what has a name that says so,
+/// or a rule.
 pub fn debug(data: &dyn Data, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    DebugShape(data.shape()).fmt(f)
+    DebugShape { shape: data.shape(), is_hidden: false }.fmt(f)
 }
 
-struct DebugShape<'a>(Shape<'a>);
+struct DebugShape<'a> {
+    shape: Shape<'a>,
+    /// Whether it is a secret, unless it has fields of its own, which say that for themselves.
+    is_hidden: bool,
+}
 
 impl fmt::Debug for DebugShape<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        let is_hidden = self.is_hidden;
+        match &self.shape {
             Shape::Absent | Shape::Null => f.write_str("null"),
             Shape::Boolean(value) => value.fmt(f),
+            Shape::List(list) => {
+                let items = (0..list.length()).filter_map(|index| list.get(index));
+                let shown = items.map(|item| DebugShape { shape: item.shape(), is_hidden });
+                f.debug_list().entries(shown).finish()
+            }
+            Shape::Object(object) => debug_object(object, object.schema.id, f),
+            Shape::Tagged(tag, data) => match data.shape() {
+                Shape::Object(object) => debug_object(&object, tag, f),
+                shape => DebugShape { shape, is_hidden }.fmt(f),
+            },
+            Shape::Unknown(value) | Shape::Other(value) => ShownUnknown { value, is_hidden }.fmt(f),
+            Shape::Value(value) => ShownValue { value, is_hidden }.fmt(f),
+            Shape::Owned(value) => match &**value {
+                Ok(value) => ShownValue { value, is_hidden }.fmt(f),
+                Err(error) => error.fmt(f),
+            },
+            _ if is_hidden => f.write_str(HIDDEN),
             Shape::Integer(value) => value.fmt(f),
             Shape::Text(text) | Shape::Format(text, _) => text.fmt(f),
             Shape::CidText(cid) | Shape::Link(cid) => cid.fmt(f),
             Shape::Bytes(bytes) => super::super::Bytes((*bytes).clone()).fmt(f),
             Shape::Blob(blob) => blob.fmt(f),
-            Shape::List(list) => {
-                let items = (0..list.length()).filter_map(|index| list.get(index));
-                f.debug_list().entries(items.map(|item| DebugShape(item.shape()))).finish()
-            }
-            Shape::Object(object) => debug_object(object, object.schema.id, f),
-            Shape::Tagged(tag, data) => match data.shape() {
-                Shape::Object(object) => debug_object(&object, tag, f),
-                shape => DebugShape(shape).fmt(f),
-            },
-            Shape::Unknown(value) | Shape::Other(value) => value.fmt(f),
-            Shape::Value(value) => value.fmt(f),
-            Shape::Owned(value) => match &**value {
-                Ok(value) => value.fmt(f),
-                Err(error) => error.fmt(f),
-            },
         }
     }
 }
 
 fn debug_object(object: &ObjectView<'_>, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut shown = f.debug_struct(name);
-    object.each_present(|_, field, shape| {
-        if SECRET.contains(&field.key) {
-            shown.field(field.key, &format_args!("(hidden)"));
-        } else {
-            shown.field(field.key, &DebugShape(shape));
-        }
+    object.each_present(|field, shape| {
+        let is_hidden = is_secret(field.key) || field.rules.contains(&Rule::Hidden(true));
+        shown.field(field.key, &DebugShape { shape, is_hidden });
     });
     for (key, value) in object.extra.into_iter().flat_map(super::Extra::iter) {
-        shown.field(key, value);
+        shown.field(key, &ShownUnknown { value, is_hidden: is_secret(key) });
     }
     shown.finish()
 }

@@ -8,7 +8,10 @@ use super::{
     super::{Extra, Unknown},
     DataError, Entries, Field, FromData, ObjectSchema, Problem, Reader,
 };
-use crate::server_text::{SHORT, excerpt};
+use crate::{
+    server_text::{SHORT, excerpt},
+    types::blob::BLOB,
+};
 
 /// Decodes the fields of one object; used by generated code.
 ///
@@ -25,10 +28,16 @@ pub struct FieldReader<'r, 'a> {
     type_seen: bool,
     /// The index of the current field; the one after it is the best guess for the next.
     current: usize,
-    /// A bit for each field read so far. Fields beyond the 128th are not tracked; no lexicon has nearly as many.
+    /// A bit for each of the first 128 fields that has been read.
     seen: u128,
+    /// The same for all others, which nearly no object has.
+    seen_beyond: Option<Box<Beyond>>,
     extra: Extra,
 }
+
+/// A bit for each field from the 129th on.
+#[derive(Debug, Default)]
+struct Beyond(Vec<u128>);
 
 /// Decodes an object outside of a union.
 #[inline]
@@ -62,6 +71,7 @@ impl<'r, 'a> FieldReader<'r, 'a> {
             type_seen: false,
             current,
             seen: 0,
+            seen_beyond: None,
             extra: Extra::default(),
         })
     }
@@ -162,13 +172,31 @@ impl<'r, 'a> FieldReader<'r, 'a> {
 
     #[inline]
     fn found(&mut self, index: usize) -> Result<usize, DataError> {
-        let bit = if index < 128 { 1_u128 << index } else { 0 };
-        if self.seen & bit != 0 {
+        let is_repeated = if index < 128 {
+            let bit = 1_u128 << index;
+            let is_repeated = self.seen & bit != 0;
+            self.seen |= bit;
+            is_repeated
+        } else {
+            self.is_repeated_beyond(index)
+        };
+        if is_repeated {
             return Err(self.duplicate(self.schema.fields[index].key));
         }
-        self.seen |= bit;
         self.current = index;
         Ok(index)
+    }
+
+    #[cold]
+    fn is_repeated_beyond(&mut self, index: usize) -> bool {
+        let Beyond(seen) = &mut **self.seen_beyond.get_or_insert_default();
+        let (at, bit) = (index / 128 - 1, 1_u128 << (index % 128));
+        if seen.len() <= at {
+            seen.resize(at + 1, 0);
+        }
+        let is_repeated = seen[at] & bit != 0;
+        seen[at] |= bit;
+        is_repeated
     }
 
     #[cold]
@@ -272,6 +300,18 @@ impl<'r, 'a> FieldReader<'r, 'a> {
     /// Returns the fields that the lexicon does not define.
     #[inline]
     pub fn take_extra(&mut self) -> Extra {
+        if self.schema.record && !self.type_seen && !self.tagged {
+            self.note_lack_of_type();
+        }
         std::mem::take(&mut self.extra)
+    }
+
+    /// What has a hash has bytes that must stay the same. In JSON, which callers write by hand too, the `$type` of a
+    /// record is understood.
+    #[cold]
+    fn note_lack_of_type(&mut self) {
+        if self.reader.is_cbor || self.schema.id == BLOB {
+            self.extra.note_lack_of_type();
+        }
     }
 }

@@ -50,6 +50,33 @@ fn whole_number(text: &str) -> Result<i64, Problem> {
     value.ok_or(Problem::IntegerRange)
 }
 
+/// JSON whose unpaired surrogates are the replacement character: what is kept as it was read is read by others too, and
+/// most of them refuse such an escape. The text must have been checked.
+#[cold]
+pub(super) fn without_unpaired_surrogates(json: &str) -> String {
+    let unit = |at: usize| {
+        let digits = json.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let (mut out, mut copied, mut at) = (String::with_capacity(json.len()), 0, 0);
+    while let Some(found) = json[at..].find('\\') {
+        at += found;
+        at += match (unit(at), unit(at + 6)) {
+            (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => 12,
+            (Some(0xd800..0xe000), _) => {
+                out.push_str(&json[copied..at]);
+                out.push_str("\\ufffd");
+                copied = at + 6;
+                6
+            }
+            (Some(_), _) => 6,
+            (None, _) => 2,
+        };
+    }
+    out.push_str(&json[copied..]);
+    out
+}
+
 /// Returns the position of the next byte that ends or interrupts a string, or the end if there is none.
 #[inline]
 pub(super) fn text_run(bytes: &[u8], mut at: usize) -> usize {
@@ -64,6 +91,42 @@ pub(super) fn text_run(bytes: &[u8], mut at: usize) -> usize {
         at += 1;
     }
     at
+}
+
+/// Whether each level that is open is an object. The first ones need no memory of their own.
+struct OpenLevels {
+    near: [bool; 64],
+    far: Vec<bool>,
+    count: usize,
+}
+
+impl Default for OpenLevels {
+    fn default() -> Self {
+        Self { near: [false; 64], far: Vec::new(), count: 0 }
+    }
+}
+
+impl OpenLevels {
+    #[inline]
+    fn enter(&mut self, is_map: bool) {
+        match self.near.get_mut(self.count) {
+            Some(level) => *level = is_map,
+            None => self.far.push(is_map),
+        }
+        self.count += 1;
+    }
+
+    #[inline]
+    fn innermost(&self) -> Option<bool> {
+        let last = self.count.checked_sub(1)?;
+        self.near.get(last).or_else(|| self.far.last()).copied()
+    }
+
+    #[inline]
+    fn leave(&mut self) {
+        self.far.pop();
+        self.count = self.count.saturating_sub(1);
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -276,22 +339,28 @@ impl<'a> Reader<'a> {
         Ok(character)
     }
 
-    /// `\uXXXX`, with the second half of a surrogate pair if there is one.
+    /// `\uXXXX`, with the second half of a surrogate pair if there is one. Half a pair alone, as JavaScript writes where
+    /// it has cut a text, stands for the replacement character: it has no form in UTF-8, where JavaScript puts that too.
     fn json_unicode(&mut self) -> Result<char, DataError> {
-        let at = self.at - 1;
         let mut code = self.json_hex()?;
         if (0xd800..0xdc00).contains(&code)
             && self.byte() == b'\\'
             && self.bytes.get(self.at + 1) == Some(&b'u')
         {
+            let behind = self.at;
             self.at += 1;
             let low = self.json_hex()?;
             if (0xdc00..0xe000).contains(&low) {
                 code = 0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+            } else {
+                // The beginning of something else.
+                self.at = behind;
             }
         }
-        char::from_u32(code)
-            .ok_or_else(|| DataError::at(at, Problem::Json("an escape sequence is an unpaired surrogate")))
+        Ok(char::from_u32(code).unwrap_or_else(|| {
+            self.replaced = true;
+            char::REPLACEMENT_CHARACTER
+        }))
     }
 
     fn json_hex(&mut self) -> Result<u32, DataError> {
@@ -399,11 +468,10 @@ impl<'a> Reader<'a> {
         self.cid_of(&text)
     }
 
-    /// Not recursive: an array records for each open level whether it is an object.
+    /// Skips a value however deep it is, because who wrote it may be a stranger, whose odd record must not cost the answer
+    /// that it is in. Nothing here is recursive; what decodes the value has a limit.
     pub(super) fn json_skip(&mut self) -> Result<(), DataError> {
-        const LEVELS: usize = super::MAX_DEPTH as usize + 1;
-        let mut is_map = [false; LEVELS];
-        let outside = self.depth;
+        let mut open = OpenLevels::default();
         loop {
             // A value begins here.
             self.json_space();
@@ -413,16 +481,14 @@ impl<'a> Reader<'a> {
                 b't' => self.json_word("true")?,
                 b'f' => self.json_word("false")?,
                 b'n' => self.json_word("null")?,
-                open @ (b'{' | b'[') => {
-                    self.enter()?;
+                bracket @ (b'{' | b'[') => {
                     self.at += 1;
                     self.json_space();
-                    is_map[usize::from(self.depth)] = open == b'{';
-                    if self.byte() == open + 2 {
+                    if self.byte() == bracket + 2 {
                         self.at += 1;
-                        self.leave();
                     } else {
-                        if open == b'{' {
+                        open.enter(bracket == b'{');
+                        if bracket == b'{' {
                             self.json_skip_key()?;
                         }
                         continue;
@@ -432,10 +498,7 @@ impl<'a> Reader<'a> {
             }
             // A value has ended: close the levels that end with it, and continue after the next comma.
             loop {
-                if self.depth == outside {
-                    return Ok(());
-                }
-                let in_map = is_map[usize::from(self.depth)];
+                let Some(in_map) = open.innermost() else { return Ok(()) };
                 self.json_space();
                 match self.byte() {
                     b',' => {
@@ -450,7 +513,7 @@ impl<'a> Reader<'a> {
                     _ => return Err(self.json_malformed("expected `,` or the end of a list or object")),
                 }
                 self.at += 1;
-                self.leave();
+                open.leave();
             }
         }
     }

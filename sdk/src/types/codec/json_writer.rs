@@ -126,7 +126,7 @@ impl Writer {
     fn blob(&mut self, blob: &Blob) -> Result<(), DataError> {
         let blob = match blob.form() {
             Form::Current(blob) => blob,
-            Form::Legacy(blob) => return self.unknown(&blob.raw),
+            Form::AsRead(blob) => return self.unknown(&blob.raw),
         };
         self.open('{')?;
         self.out.push_str("\"$type\":\"blob\",\"ref\":");
@@ -175,20 +175,18 @@ impl Writer {
             self.text(tag);
             is_first = false;
         }
-        let mut written = 0_u128;
         let mut result = Ok(());
-        object.each_present(|index, field, shape| {
+        object.each_present(|field, shape| {
             if result.is_err() {
                 return;
             }
             let key = field.key;
             self.key(key, is_first);
             is_first = false;
-            written |= 1_u128.checked_shl(index as u32).unwrap_or(0);
             result = self.shape(shape).map_err(|error| error.in_key(key));
         });
         result?;
-        for (key, value) in super::extra_of(object, tag.is_some(), written) {
+        for (key, value) in super::extra_of(object, tag.is_some()) {
             self.key(key, is_first);
             is_first = false;
             self.unknown(value).map_err(|error| error.in_key(key))?;

@@ -44,7 +44,8 @@ pub(crate) use reader::{Entries, Kind};
 #[doc(hidden)]
 pub use serde_bridge::{deserialize, serialize};
 
-/// The maximum nesting depth of lists and maps, both in decoding and in encoding.
+/// The maximum nesting depth of lists and maps, both in decoding and in encoding. JSON that is kept as it is, as an
+/// [`Unknown`], may be nested deeper: then only decoding it fails.
 pub const MAX_DEPTH: u8 = 128;
 
 /// Data that can be encoded as JSON and DAG-CBOR and validated.
@@ -122,7 +123,7 @@ pub trait Data {
     /// Inputs of calls are validated before they are sent, unless the client is configured otherwise. Decoding does not
     /// validate.
     ///
-    /// Returns what is tolerated although other software may refuse it. Such [`Warnings`](super::Warnings) about an input
+    /// Returns what is tolerated although other software may refuse it, or round it. Such [`Warnings`](super::Warnings) about an input
     /// are logged, and do not keep it from being sent.
     ///
     /// # Errors
@@ -242,11 +243,26 @@ impl<'a> ObjectView<'a> {
         of_union.or(self.schema.record.then_some(self.schema.id))
     }
 
+    /// Whether the object is a record that was read without its `$type`, from data that has a hash.
+    fn lacks_type(&self) -> bool {
+        self.extra.is_some_and(Extra::lacks_type)
+    }
+
+    /// Whether the object has a value of its own for a field that its lexicon defines.
+    fn has_field(&self, key: &str) -> bool {
+        let Some(wanted) = self.schema.fields.iter().position(|field| field.key == key) else { return false };
+        let mut is_present = false;
+        self.data.each_field(&mut |index, value| {
+            is_present |= index == wanted && !matches!(value.shape(), Shape::Absent);
+        });
+        is_present
+    }
+
     /// Visits the fields that are present.
-    fn each_present(&self, mut visit: impl FnMut(usize, &'static Field, Shape<'a>)) {
+    fn each_present(&self, mut visit: impl FnMut(&'static Field, Shape<'a>)) {
         self.data.each_field(&mut |index, value| match (self.schema.fields.get(index), value.shape()) {
             (None, _) | (_, Shape::Absent) => {}
-            (Some(field), shape) => visit(index, field, shape),
+            (Some(field), shape) => visit(field, shape),
         });
     }
 }
@@ -333,18 +349,16 @@ pub trait List {
 fn extra_of<'a>(
     object: &ObjectView<'a>,
     has_type: bool,
-    written: u128,
 ) -> impl Iterator<Item = (&'a str, &'a Unknown)> + use<'a> {
-    let fields = object.schema.fields;
-    let is_written = move |key: &str| {
-        let index = fields.iter().position(|field| field.key == key);
-        index.is_some_and(|index| written & 1_u128.checked_shl(index as u32).unwrap_or(0) != 0)
-    };
+    let object = *object;
     let extra = object.extra.into_iter().flat_map(Extra::iter);
-    extra.filter(move |(key, _)| (!has_type || *key != "$type") && !is_written(key))
+    extra.filter(move |(key, _)| (!has_type || *key != "$type") && !object.has_field(key))
 }
 
 /// Decodes a value from JSON.
+///
+/// Half of a surrogate pair, such as `\ud83d` alone, is read as U+FFFD, the replacement character: servers write it where
+/// they have cut a text between the two, and one text must not make a whole answer unreadable.
 ///
 /// # Errors
 ///
@@ -388,8 +402,11 @@ fn read_all<T: FromData>(mut reader: Reader<'_>) -> Result<T, DataError> {
 
 /// Decodes a value from DAG-CBOR.
 ///
-/// Only the canonical form ([DRISL](https://dasl.ing/drisl.html)) is accepted, so a value that is decoded and encoded
-/// again has the same bytes and the same CID.
+/// Only the canonical form ([DRISL](https://dasl.ing/drisl.html)) is accepted, and what the lexicon does not define is
+/// kept, so a value that is decoded and encoded again has the same bytes and the same CID. That includes records and blobs
+/// that lack their `$type`, and blobs of the deprecated form. (Types of your own that [`record!`](crate::record) has made
+/// records are encoded as serde encodes them.) A record that lacks its `$type` has it again in JSON, because servers
+/// require it of what they are sent.
 ///
 /// # Errors
 ///

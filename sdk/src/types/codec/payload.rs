@@ -1,6 +1,8 @@
 //! The payload of an event whose type stands beside it.
 
-use super::{super::Unknown, DataError, Problem, Reader, cbor_writer};
+use super::{
+    super::Unknown, DataError, Problem, Reader, cbor_writer, json_reader::without_unpaired_surrogates,
+};
 use crate::server_text::{SHORT, excerpt};
 
 const TYPE: &str = "$type";
@@ -66,5 +68,8 @@ fn json(full_name: &str, reader: &mut Reader<'_>) -> Result<Unknown, DataError> 
         }
     }
     out.push('}');
+    if reader.replaced {
+        out = without_unpaired_surrogates(&out);
+    }
     Ok(Unknown::from_raw_json(&out))
 }

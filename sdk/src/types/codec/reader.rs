@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::{
     super::{Cid, Unknown},
     DataError, MAX_DEPTH, Problem,
+    json_reader::without_unpaired_surrogates,
 };
 use crate::server_text::{SHORT, excerpt};
 
@@ -33,6 +34,8 @@ pub struct Reader<'a> {
     pub(super) at: usize,
     pub(super) depth: u8,
     pub(super) is_cbor: bool,
+    /// JSON: whether an unpaired surrogate has been replaced so far.
+    pub(super) replaced: bool,
     /// How many bytes of memory may still be taken for what is decoded.
     memory: usize,
 }
@@ -87,13 +90,23 @@ pub(crate) struct Entries<'a> {
 
 impl<'a> Reader<'a> {
     /// Creates a reader of JSON.
+    ///
+    /// An escape sequence that is half of a surrogate pair is read as U+FFFD, the replacement character.
     pub fn json(text: &'a str) -> Self {
-        Self { text, bytes: text.as_bytes(), at: 0, depth: 0, is_cbor: false, memory: usize::MAX }
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+            depth: 0,
+            is_cbor: false,
+            replaced: false,
+            memory: usize::MAX,
+        }
     }
 
     /// Creates a reader of DAG-CBOR.
     pub fn cbor(bytes: &'a [u8]) -> Self {
-        Self { text: "", bytes, at: 0, depth: 0, is_cbor: true, memory: usize::MAX }
+        Self { text: "", bytes, at: 0, depth: 0, is_cbor: true, replaced: false, memory: usize::MAX }
     }
 
     /// Limits the memory for what is decoded, in bytes. A short text can stand for a large value: a list of empty
@@ -285,6 +298,14 @@ impl<'a> Reader<'a> {
         if self.is_cbor { self.cbor_skip() } else { self.json_skip() }
     }
 
+    /// Skips one value of JSON and returns its text.
+    pub(crate) fn skipped(&mut self) -> Result<&'a str, DataError> {
+        self.json_space();
+        let start = self.at;
+        self.json_skip()?;
+        Ok(&self.text[start..self.at])
+    }
+
     /// Reads one value without decoding it.
     pub(crate) fn unknown(&mut self) -> Result<Unknown, DataError> {
         if !self.is_cbor {
@@ -295,6 +316,8 @@ impl<'a> Reader<'a> {
         self.take_memory(self.at - start + ALLOCATION)?;
         Ok(if self.is_cbor {
             Unknown::from_raw_cbor(&self.bytes[start..self.at])
+        } else if self.replaced {
+            Unknown::from_raw_json(&without_unpaired_surrogates(&self.text[start..self.at]))
         } else {
             Unknown::from_raw_json(&self.text[start..self.at])
         })

@@ -53,16 +53,14 @@ impl Serialize for SerializeObject<'_> {
         if let Some(tag) = tag {
             map.serialize_entry("$type", tag)?;
         }
-        let mut written = 0_u128;
         let mut result = Ok(());
-        object.each_present(|index, field, shape| {
+        object.each_present(|field, shape| {
             if result.is_ok() {
-                written |= 1_u128.checked_shl(index as u32).unwrap_or(0);
                 result = map.serialize_entry(field.key, &SerializeShape(shape));
             }
         });
         result?;
-        for (key, value) in super::extra_of(object, tag.is_some(), written) {
+        for (key, value) in super::extra_of(object, tag.is_some()) {
             map.serialize_entry(key, &SerializeShape(value.shape()))?;
         }
         map.end()
@@ -84,7 +82,7 @@ impl Serialize for SerializeShape<'_> {
             Shape::Blob(blob) => {
                 let blob = match blob.form() {
                     Form::Current(blob) => blob,
-                    Form::Legacy(blob) => {
+                    Form::AsRead(blob) => {
                         return SerializeShape(Shape::Unknown(&blob.raw)).serialize(serializer);
                     }
                 };

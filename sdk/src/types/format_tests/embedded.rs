@@ -44,11 +44,24 @@ fn d2_blobs_in_use_and_legacy() {
         (cid, "image/png", Some(9), 1)
     );
     assert_eq!(serde_json::to_value(&blob).unwrap(), json);
+    // Beside a `ref`, `cid` is a field like any other.
+    for extra in [json!(cid), json!("other"), json!(5), json!({"a": null})] {
+        let json =
+            json!({"$type": "blob", "ref": {"$link": cid}, "mimeType": "image/png", "size": 9, "cid": extra});
+        let blob: Blob = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!((blob.cid().to_string().as_str(), blob.is_legacy(), blob.size()), (cid, false, Some(9)));
+        assert_eq!(serde_json::to_value(&blob).unwrap(), json);
+        let kept = Unknown::from_json(json.to_string()).unwrap();
+        assert_eq!(blob.to_cbor().unwrap(), kept.to_cbor().unwrap());
+        assert!(blob.validate().is_ok() && kept.to_value().unwrap().validate().is_ok());
+    }
     for bad in [
         json!({}),
         json!({"mimeType": "a/b"}),
         json!({"$type": "x", "ref": {"$link": cid}, "mimeType": "a/b", "size": 1}),
         json!({"ref": {"$link": cid}, "mimeType": "a/b"}),
+        json!({"cid": 5, "mimeType": "a/b"}),
+        json!({"cid": cid, "mimeType": "a/b", "size": 1}),
     ] {
         assert!(serde_json::from_value::<Blob>(bad.clone()).is_err(), "{bad}");
     }
@@ -95,6 +108,60 @@ fn d2_a_legacy_blob_is_written_as_it_was_read_and_refused_until_it_is_converted(
     let profile: Profile = from_json(&record).unwrap();
     assert_eq!(cid_of(&profile).unwrap(), cid_of(&Unknown::from_json(&record).unwrap()).unwrap());
     assert_eq!(profile.validate().unwrap_err().violations[0].path, "avatar");
+}
+
+#[test]
+fn d2_a_blob_without_a_type_is_written_as_it_was_read_and_refused_until_it_is_converted() {
+    let cid = "bafkreibme22gw2h7y2h7tg2fhqotaqjucnbc24deqo72b6mkl2egezxhvy";
+    let json = format!(r#"{{"size":9,"ref":{{"$link":"{cid}"}},"mimeType":"image/png"}}"#);
+    let blob: Blob = from_json(&json).unwrap();
+    assert_eq!((blob.is_legacy(), blob.size(), blob.mime_type()), (false, Some(9), "image/png"));
+    assert_eq!(blob.to_json().unwrap(), json);
+    let cbor = Unknown::from_json(&json).unwrap().to_cbor().unwrap();
+    assert_eq!(blob.to_cbor().unwrap(), cbor);
+    assert_eq!(from_cbor::<Blob>(&cbor).unwrap().to_cbor().unwrap(), cbor);
+    let error = blob.validate().unwrap_err().to_string();
+    assert!(error.ends_with("`$type` is missing; `Blob::to_current` adds it"), "{error}");
+    let current = blob.to_current(9);
+    assert!(current.validate().is_ok() && current.to_json().unwrap().starts_with(r#"{"$type":"blob","#));
+}
+
+#[test]
+fn d3_what_was_decoded_has_the_same_bytes_again() {
+    let cid = "bafkreibme22gw2h7y2h7tg2fhqotaqjucnbc24deqo72b6mkl2egezxhvy";
+    for json in [
+        r#"{"$type":"app.bsky.actor.profile"}"#.to_owned(),
+        // Without a type, which other software has let through.
+        "{}".to_owned(),
+        r#"{"displayName":"a","new":[1,null]}"#.to_owned(),
+        r#"{"displayName":null}"#.to_owned(),
+        format!(r#"{{"avatar":{{"ref":{{"$link":"{cid}"}},"mimeType":"image/png","size":9}}}}"#),
+        format!(
+            r#"{{"avatar":{{"$type":"blob","ref":{{"$link":"{cid}"}},"mimeType":"image/png","size":9,"cid":1}}}}"#
+        ),
+        format!(r#"{{"$type":"app.bsky.actor.profile","avatar":{{"cid":"{cid}","mimeType":"image/png"}}}}"#),
+        r#"{"labels":{"$type":"com.atproto.label.defs#selfLabels","values":[]}}"#.to_owned(),
+        r#"{"labels":{"$type":"com.example.labels"},"pinnedPost":{"$type":"x","uri":"","cid":""}}"#
+            .to_owned(),
+    ] {
+        let cbor = Unknown::from_json(&json).unwrap().to_cbor().unwrap();
+        let profile: Profile = from_cbor(&cbor).unwrap();
+        assert_eq!(profile.to_cbor().unwrap(), cbor, "{json}");
+        assert_eq!(profile.clone().to_cbor().unwrap(), cbor, "{json}");
+        // What is sent has the type in any case.
+        assert!(profile.to_json().unwrap().starts_with(r#"{"$type":"app.bsky.actor.profile""#), "{json}");
+        let sent: Profile = from_json(profile.to_json().unwrap()).unwrap();
+        assert_eq!(sent, profile, "{json}");
+    }
+    // In JSON, which callers write by hand, the type of a record is understood.
+    let by_hand: Profile = from_json(r#"{"displayName":"a"}"#).unwrap();
+    assert_eq!(cid_of(&by_hand).unwrap(), cid_of(&Profile::new().display_name("a")).unwrap());
+    // A field that is removed again leaves no trace, and the record still lacks its type.
+    let cbor = Unknown::from_json(r#"{"displayName":"a","new":1}"#).unwrap().to_cbor().unwrap();
+    let mut profile: Profile = from_cbor(&cbor).unwrap();
+    assert!(profile.extra.remove("new").is_some() && profile.extra.is_empty());
+    let expected = Unknown::from_json(r#"{"displayName":"a"}"#).unwrap().to_cbor().unwrap();
+    assert_eq!(profile.to_cbor().unwrap(), expected);
 }
 
 #[test]

@@ -28,15 +28,29 @@ pub(super) struct Checker {
 impl Checker {
     /// Checks data as a whole.
     pub(super) fn run(data: &dyn Data) -> Self {
-        let mut checker = Self {
+        let mut checker = Self::new();
+        checker.check(data.shape(), &[]);
+        checker
+    }
+
+    /// Checks the body of a call, which is any JSON if it has no schema.
+    pub(super) fn run_body(data: &dyn Data) -> Self {
+        let mut checker = Self::new();
+        match data.shape() {
+            Shape::Unknown(value) => checker.any(value),
+            shape => checker.check(shape, &[]),
+        }
+        checker
+    }
+
+    fn new() -> Self {
+        Self {
             path: String::new(),
             enclosing: "",
             in_params: false,
             violations: Vec::new(),
             warnings: Vec::new(),
-        };
-        checker.check(data.shape(), &[]);
-        checker
+        }
     }
 
     pub(super) fn report(&mut self, kind: ViolationKind) {
@@ -68,7 +82,8 @@ impl Checker {
     fn check(&mut self, shape: Shape<'_>, rules: &[Rule]) {
         match &shape {
             Shape::Absent | Shape::Null | Shape::Bytes(_) => {}
-            Shape::Text(_) | Shape::Boolean(_) | Shape::Integer(_) => {}
+            Shape::Text(_) | Shape::Boolean(_) => {}
+            Shape::Integer(value) => self.integer(*value),
             Shape::Format(text, format) => self.format(text, format),
             Shape::CidText(cid) => {
                 if let Some(problem) = cid.problem() {
@@ -123,6 +138,15 @@ impl Checker {
         }
     }
 
+    /// An integer within 64 bits (D1).
+    pub(super) fn integer(&mut self, found: i64) {
+        const LARGEST: u64 = (1 << 53) - 1;
+        if found.unsigned_abs() > LARGEST {
+            let kind = WarningKind::LargeInteger { found };
+            self.warnings.push(Warning { path: self.path.clone(), kind });
+        }
+    }
+
     pub(super) fn link(&mut self, cid: &Cid) {
         if !cid.is_blessed() {
             let problem = "a link must be a CID of version 1 with SHA-256 and DAG-CBOR or raw";
@@ -132,9 +156,13 @@ impl Checker {
 
     pub(super) fn blob(&mut self, blob: &Blob) {
         match blob.form() {
-            Form::Legacy(_) => self.report(ViolationKind::LegacyBlob),
+            Form::AsRead(blob) if blob.is_legacy => self.report(ViolationKind::LegacyBlob),
+            Form::AsRead(_) => {
+                self.report(ViolationKind::Blob { problem: "`$type` is missing; `Blob::to_current` adds it" })
+            }
             Form::Current(current) => {
                 self.link(&current.cid);
+                self.in_key("size", |checker| checker.integer(current.size));
                 if current.size < 0 {
                     self.in_key("size", |checker| {
                         checker.report(ViolationKind::OutOfRange { found: current.size, limit: 0 });

@@ -46,6 +46,8 @@ pub enum Rule {
     MaxSize(u64),
     /// The constraints on each element of a list.
     Each(&'static [Rule]),
+    /// Whether the value is a secret, which `Debug` does not show. Nothing is checked.
+    Hidden(bool),
 }
 
 /// The kind of a [`Violation`].
@@ -210,6 +212,15 @@ pub enum WarningKind {
         /// What others may refuse.
         problem: &'static str,
     },
+    /// An integer does not fit into the 53 bits that the data model recommends, because JavaScript has no more: servers in
+    /// that language round it, and store another number.
+    #[error(
+        "is {found}, which software in JavaScript rounds: it has no integers beyond 9007199254740991 (53 bits)"
+    )]
+    LargeInteger {
+        /// The integer found.
+        found: i64,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -255,6 +266,15 @@ impl fmt::Display for Warnings {
 }
 
 pub(super) fn validate(data: &dyn Data) -> Result<Warnings, Violations> {
-    let checker::Checker { violations, warnings, .. } = checker::Checker::run(data);
+    verdict(checker::Checker::run(data))
+}
+
+/// Checks the JSON body of a call. One whose lexicon has no schema may be anything, and not only an object.
+pub(crate) fn validate_body(data: &dyn Data) -> Result<Warnings, Violations> {
+    verdict(checker::Checker::run_body(data))
+}
+
+fn verdict(checker: checker::Checker) -> Result<Warnings, Violations> {
+    let checker::Checker { violations, warnings, .. } = checker;
     if violations.is_empty() { Ok(Warnings { warnings }) } else { Err(Violations { violations }) }
 }

@@ -86,8 +86,14 @@ fn blob_violation(blob: &Blob, rule: &Rule) -> Option<ViolationKind> {
     }
 }
 
-/// Whether a MIME type matches a pattern such as `image/*` (L5). Parameters of the type are ignored.
-fn accepts(pattern: &str, mime_type: &str) -> bool {
+/// Whether a MIME type matches a pattern such as `image/*` (L5). Parameters of the type are ignored, unless the pattern
+/// has some itself.
+pub(super) fn accepts(pattern: &str, mime_type: &str) -> bool {
+    if pattern.contains(';') {
+        let parts =
+            |text: &str| text.split(';').map(|part| part.trim().to_ascii_lowercase()).collect::<Vec<_>>();
+        return parts(pattern) == parts(mime_type);
+    }
     let essence = mime_type.split(';').next().unwrap_or_default().trim();
     match pattern.strip_suffix('*') {
         Some("*/" | "") => true,

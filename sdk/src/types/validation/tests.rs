@@ -7,7 +7,8 @@ use super::{
         data_tests::{Embed, Note},
         from_json,
     },
-    Rule, ViolationKind, Violations,
+    Rule, ViolationKind, Violations, WarningKind,
+    rules::accepts,
 };
 
 /// An object with every kind of rule.
@@ -244,6 +245,60 @@ fn l3_unknown_is_an_object_in_data_and_a_text_among_parameters() {
     assert_eq!(found.violations[0].to_string(), "`any` is a string, expected an object");
     let given = Given { any: Some(text()), all: Some(vec![text()]) };
     assert!(given.validate().unwrap().is_empty());
+}
+
+#[test]
+fn d1_integers_that_javascript_rounds_are_told() {
+    const SAFE: i64 = 9_007_199_254_740_991;
+    let told = |json: &str| from_json::<Around>(json).unwrap().validate().unwrap();
+    let fine = format!(r#"{{"new":{SAFE},"any":{{"a":-{SAFE}}}}}"#);
+    assert!(told(&fine).is_empty());
+    let found = told(r#"{"any":{"a":[0,-9007199254740992]},"new":9007199254740993.0}"#);
+    let paths: Vec<&str> = found.warnings.iter().map(|warning| warning.path.as_str()).collect();
+    assert_eq!(paths, ["any.a[1]", "new"]);
+    assert_eq!(found.warnings[1].kind, WarningKind::LargeInteger { found: SAFE + 2 });
+    assert!(
+        found.to_string().contains("`new` is 9007199254740993, which software in JavaScript rounds"),
+        "{found}"
+    );
+    assert!(SAFE.validate().unwrap().is_empty() && !(SAFE + 1).validate().unwrap().is_empty());
+    assert!(!i64::MIN.validate().unwrap().is_empty());
+}
+
+#[test]
+fn l5_mime_types_are_matched_by_prefixes_and_with_parameters() {
+    for (pattern, mime_type) in [
+        ("*", "a/b"),
+        ("*/*", "a/b"),
+        ("image/*", "IMAGE/png"),
+        ("application/vnd.*", "application/vnd.ms-excel"),
+        ("audio/ogg", "audio/ogg;codecs=opus"),
+        ("audio/ogg;codecs=opus", "audio/ogg;codecs=opus"),
+        ("audio/ogg; codecs=opus", "Audio/Ogg;codecs=opus"),
+    ] {
+        assert!(accepts(pattern, mime_type), "{pattern} {mime_type}");
+    }
+    for (pattern, mime_type) in [
+        ("image/*", "video/png"),
+        ("application/vnd.*", "application/json"),
+        ("audio/ogg;codecs=opus", "audio/ogg"),
+        ("audio/ogg;codecs=opus", "audio/ogg;codecs=vorbis"),
+    ] {
+        assert!(!accepts(pattern, mime_type), "{pattern} {mime_type}");
+    }
+}
+
+/// The body of a method whose lexicon has no schema for it.
+#[test]
+fn a_body_without_a_schema_is_any_json() {
+    for json in [r#""text""#, "[1]", "5", "null", "true", "{}"] {
+        let body = Unknown::from_json(json).unwrap();
+        assert!(super::validate_body(&body).is_ok(), "{json}");
+    }
+    for json in ["0.5", r#"{"$link":"x"}"#, r#"[{"a":1,"a":2}]"#] {
+        let body = Unknown::from_json(json).unwrap();
+        assert!(super::validate_body(&body).is_err(), "{json}");
+    }
 }
 
 #[test]

@@ -41,8 +41,10 @@ impl Checker {
         match reader.peek()? {
             Kind::Null | Kind::Boolean | Kind::Text | Kind::Bytes => reader.skip(),
             Kind::Number => {
-                let result = reader.clone().integer().map(drop);
-                self.report_error(result);
+                match reader.clone().integer() {
+                    Ok(value) => self.integer(value),
+                    Err(error) => self.report(ViolationKind::Data(error)),
+                }
                 reader.skip()
             }
             Kind::Link => {
@@ -65,7 +67,7 @@ impl Checker {
 
     /// Checks the next value, a map. One that may stand for something else becomes a tree.
     fn read_map(&mut self, reader: &mut Reader<'_>, is_unknown: bool) -> Result<(), DataError> {
-        let (mut start, reported) = (reader.clone(), self.violations.len());
+        let (mut start, reported, warned) = (reader.clone(), self.violations.len(), self.warnings.len());
         let mut entries = reader.enter_map()?;
         let mut keys: Vec<Cow<'_, str>> = Vec::new();
         while let Some(key) = reader.next_key(&mut entries)? {
@@ -77,6 +79,7 @@ impl Checker {
             if is_special {
                 // What was reported about its fields is found again.
                 self.violations.truncate(reported);
+                self.warnings.truncate(warned);
                 *reader = start.clone();
                 reader.skip()?;
                 match Value::read(&mut start) {
@@ -110,7 +113,8 @@ impl Checker {
     /// Any value. Not deeper than what can be read, or it could not have been made.
     pub(super) fn value(&mut self, value: &Value) {
         match value {
-            Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Text(_) | Value::Bytes(_) => {}
+            Value::Null | Value::Boolean(_) | Value::Text(_) | Value::Bytes(_) => {}
+            Value::Integer(value) => self.integer(*value),
             Value::Link(cid) => self.link(cid),
             Value::Blob(blob) => self.blob(blob),
             Value::List(list) => {

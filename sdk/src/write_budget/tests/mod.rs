@@ -39,8 +39,17 @@ fn budget(pds: &Arc<Pds>) -> WriteBudget {
 }
 
 fn shared_budget(pds: &Arc<Pds>, store: &Arc<dyn Store>) -> WriteBudget {
+    shared_budget_at(pds, store, 0)
+}
+
+/// The budget of a process whose clock is ahead by so many seconds.
+fn shared_budget_at(pds: &Arc<Pds>, store: &Arc<dyn Store>, ahead: i64) -> WriteBudget {
     let mut budget = WriteBudget::over(Arc::clone(store));
-    budget.sharing.clock = pds.clock();
+    let right = pds.clock();
+    budget.sharing.clock = Arc::new(move || {
+        let (now, apart) = (right(), Duration::from_secs(ahead.unsigned_abs()));
+        if ahead < 0 { now.saturating_sub(apart) } else { now + apart }
+    });
     budget
 }
 
@@ -97,6 +106,61 @@ async fn x13_clients_that_share_a_store_share_the_budget() {
     assert!(took > HOUR * 6 && took < HOUR * 6 + HOUR / 4, "{took:?}");
     // Nothing is left of a window but what is too little to be shared.
     assert!(pds.most_at_once() > 8, "{}", pds.most_at_once());
+}
+
+#[tokio::test(start_paused = true)]
+async fn x13_processes_whose_clocks_differ_share_the_budget() {
+    for clocks in [[0, 600, -600], [0, 7200, 0], [0, -60, 90]] {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let (pds, begun) = (Pds::new(), Instant::now());
+        let client = |ahead| Client::new(&pds, ALICE, shared_budget_at(&pds, &store, ahead));
+        let clients: Vec<Client> = clocks.into_iter().map(client).collect();
+        all(bulk(&clients, 8, &Arc::new(AtomicUsize::new(5000)))).await;
+        assert_eq!((pds.accepted(), pds.refused()), (5000, 0), "{clocks:?}");
+        let took = begun.elapsed();
+        assert!(took > HOUR * 3 - HOUR / 60 && took < HOUR * 3 + HOUR / 4, "{clocks:?} {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn x13_a_process_that_dies_keeps_its_part_for_two_minutes_whatever_its_clock_says() {
+    for ahead in [0, 600, 7200, 31_536_000, -600, -7200] {
+        for others_looked_before in [false, true] {
+            let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+            let pds = Pds::new();
+            let client = Client::new(&pds, ALICE, shared_budget(&pds, &store));
+            if others_looked_before {
+                create(&client).await.unwrap();
+                tokio::time::sleep(HOUR + HOUR / 10).await;
+            }
+            // It finds out what is left, and never comes back.
+            let dead = shared_budget_at(&pds, &store, ahead);
+            let asking = PacedRequest::new();
+            let turn = dead.turn(asking.call()).await.unwrap();
+            let begun = Instant::now();
+            all(bulk(std::slice::from_ref(&client), 4, &Arc::new(AtomicUsize::new(100)))).await;
+            let took = begun.elapsed();
+            assert!(took < Duration::from_secs(140), "{ahead} {others_looked_before} {took:?}");
+            drop(turn);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_for_another_process_says_when_that_certainly_returns_its_part() {
+    for ahead in [0, 600, 7200] {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let pds = Pds::new();
+        let dead = shared_budget_at(&pds, &store, ahead);
+        let asking = PacedRequest::new();
+        let _turn = dead.turn(asking.call()).await.unwrap();
+        let budget = shared_budget(&pds, &store).longest_wait(Duration::from_secs(30));
+        let error = create(&Client::new(&pds, ALICE, budget.clone())).await.unwrap_err();
+        let Error::Transport(TransportError::BudgetSpent { wait, .. }) = error else { panic!("{error}") };
+        assert!(wait > Duration::from_secs(80) && wait <= Duration::from_secs(90), "{ahead} {wait:?}");
+        tokio::time::sleep(wait + Duration::from_secs(1)).await;
+        create(&Client::new(&pds, ALICE, budget)).await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]

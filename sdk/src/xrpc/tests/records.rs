@@ -52,6 +52,30 @@ async fn l10_an_error_about_a_record_has_the_record_and_the_listing_goes_on() {
     assert_eq!(record.value.get("createdAt").unwrap(), "2026-01-02T03:04:05Z".into());
 }
 
+/// Servers accept records with a thousand levels, of anybody.
+#[tokio::test]
+async fn l10_a_record_that_is_nested_too_deep_costs_no_other_one() {
+    let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
+    let in_extra = fine().replacen('{', &format!(r#"{{"odd":{deep},"#), 1);
+    let in_field =
+        format!(r#"{{"$type":"app.bsky.feed.like","subject":{deep},"createdAt":"2026-01-02T03:04:05Z"}}"#);
+    let records = [
+        like("a", CID, &fine()),
+        like("b", CID, &in_extra),
+        like("c", CID, &in_field),
+        like("d", CID, &fine()),
+    ];
+    let page = format!(r#"{{"records":[{}]}}"#, records.join(","));
+    let transport = Scripted::new(move |_, _| Ok(json(page.clone())));
+    let listed: Vec<_> = Records::<Like>::new(Caller::new(&transport), did()).list().collect().await;
+    assert_eq!(listed.len(), 4);
+    assert!(listed[0].is_ok() && listed[3].is_ok());
+    let extra = &listed[1].as_ref().unwrap().value.extra;
+    assert_eq!(extra.get("odd").unwrap().as_json(), deep);
+    assert!(extra.get("odd").unwrap().to_value().unwrap_err().to_string().contains("nested deeper"));
+    assert_eq!(listed[2].as_ref().unwrap_err().unreadable_record().unwrap().value.as_json(), in_field);
+}
+
 #[tokio::test]
 async fn l10_the_error_of_a_single_record_has_the_record_too() {
     let answer = like("b", CID, r#"{"$type":"app.bsky.feed.post","text":"not a like"}"#);

@@ -143,3 +143,18 @@ fn l13_a_subscription_has_messages_of_both_crates_and_of_the_sdk() {
         );
     }
 }
+
+/// Both crates have methods in `com.example.books`, and both can be called with both traits in scope.
+#[tokio::test]
+async fn methods_of_one_group_in_two_crates_are_beside_each_other() {
+    use books_lexicons::lexicons::com::example::books::{ComExampleBooksExt as _, list_books};
+    use reading_club::lexicons::com::example::books::ComExampleBooksExt as _;
+
+    let stub = Stub::start().await.unwrap();
+    stub.answer("/xrpc/com.example.books.getLoans", Answer::json(r#"{"count": 3}"#));
+    stub.answer("/xrpc/com.example.books.listBooks", Answer::json(r#"{"books": []}"#));
+    let client = PublicClient::builder(stub.url()).build().unwrap();
+    assert_eq!(client.com_example_books_reading_club().get_loans().await.unwrap().count, 3);
+    let params = list_books::Params::new(did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz"));
+    assert!(client.com_example_books().list_books(params).await.unwrap().books.is_empty());
+}

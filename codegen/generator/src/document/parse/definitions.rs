@@ -187,11 +187,19 @@ fn parameters(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Params> {
     params(reader, &node)
 }
 
+/// The encoding whose schema has a meaning.
+const JSON: &str = "application/json";
+
 fn body(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Option<Body> {
     let node = fields.field(key)?;
     let fields = reader.fields(&node, &format!("`{key}`"), &["description", "encoding", "schema"])?;
     let description = reader.text(&fields, "description");
+    let mark = reader.mark();
     let encoding = encoding(reader, &fields);
+    if let Some(node) = fields.field("schema").filter(|_| encoding != JSON && !reader.has_errors_since(mark))
+    {
+        reader.warn(&node, Problem::UnusedSchema { encoding: encoding.clone() });
+    }
     let schema = fields
         .field("schema")
         .and_then(|node| reader.recover(Outcome::Unknown, |reader| schema(reader, &node, Place::Body)));
@@ -200,7 +208,6 @@ fn body(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Option<Body>
 
 /// One MIME type. Where there are several, JSON is the one that a schema can describe; otherwise anything is possible.
 fn encoding(reader: &mut Reader<'_>, fields: &Fields<'_>) -> String {
-    const JSON: &str = "application/json";
     let otherwise = if fields.has("schema") { JSON } else { "*/*" };
     let Some(node) = fields.field("encoding") else {
         reader.missing(fields, "encoding");

@@ -6,7 +6,7 @@ use super::FIELD;
 use super::constraints::{check_boolean, check_integer, check_order, check_text};
 use super::reader::{Fields, Node, Reader, one_of};
 use crate::diagnostic::{Outcome, Problem, closest};
-use crate::document::syntax::{is_def_name, is_mime_pattern, is_nsid};
+use crate::document::syntax::{is_accept_pattern, is_def_name, is_nsid};
 use crate::document::{
     Array, Blob, Boolean, Bytes, Format, Integer, Object, Params, Reference, Schema, Text, Type, Union,
 };
@@ -183,7 +183,7 @@ fn blob(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Type> {
     let mut accept = Vec::new();
     let mut is_complete = true;
     for (text, node) in reader.texts(&fields, "accept") {
-        if !is_mime_pattern(&text) {
+        if !is_accept_pattern(&text) {
             reader.wrong(&node, "a MIME type or a pattern such as `image/*` or `*/*`");
             is_complete = false;
         }

@@ -10,12 +10,15 @@ use std::{
 };
 
 use atproto_sdk::{
-    PublicClient,
-    types::{Did, Nsid},
+    PublicClient, at_uri,
+    types::{Did, Nsid, Unknown},
     xrpc::{ByteStream, DecodeError, Error, ErrorKind, InvalidRequest, Labeler, TransportError},
 };
 use futures_util::StreamExt as _;
-use golden::lexicons::com::example::{self as example, ComExampleExt as _, data, foo::ComExampleFooExt as _};
+use golden::lexicons::{
+    app::bsky::feed::{AppBskyFeedExt as _, get_new_thing},
+    com::example::{self as example, ComExampleExt as _, data, foo::ComExampleFooExt as _},
+};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -148,6 +151,15 @@ async fn x3_other_errors_keep_name_and_message() {
     .await;
     assert_eq!((error.kind(), seen), (ErrorKind::InvalidInput, 1));
     assert_eq!(error.to_string(), "com.example.foo answered 400 Bad Request: InvalidRequest: limit is wrong");
+}
+
+#[tokio::test]
+async fn x3_a_message_that_was_cut_within_a_character_does_not_hide_the_name() {
+    let body = r#"{"error":"AuthorNotFound","message":"there is no \ud83d"}"#;
+    let answer = answer("400 Bad Request", "content-type: application/json\r\n", body);
+    let (error, _) = foo_error(vec![answer]).await;
+    assert_eq!(error.lexicon_error(), Some(example::foo::Error::AuthorNotFound));
+    assert!(error.to_string().contains("there is no \u{fffd}"), "{error}");
 }
 
 #[tokio::test]
@@ -356,4 +368,38 @@ async fn a_server_that_does_not_answer_is_left_after_the_time_limit() {
     let call = client.com_example().ping().timeout(Duration::from_millis(100));
     let error = call.await.unwrap_err();
     assert!(matches!(error, Error::Transport(TransportError::Timeout { .. })), "{error}");
+}
+
+/// Clients of the SDK have `app_bsky_feed` themselves, with the methods of the SDK's own documents.
+#[tokio::test]
+async fn methods_of_a_group_that_the_sdk_has_are_beside_its_own() {
+    let stub = Stub::answering(vec![
+        json_answer("200 OK", json!({"name": "thing"})),
+        json_answer("200 OK", json!({"feed": []})),
+    ])
+    .await;
+    let params = get_new_thing::Params::new(at_uri!("at://did:web:a.test/app.bsky.feed.post/3jzfcijpj2z2a"));
+    let output = stub.client.app_bsky_feed_own().get_new_thing(params).await.unwrap();
+    assert_eq!(output.name, "thing");
+    assert!(
+        stub.request(0).starts_with("GET /xrpc/app.bsky.feed.getNewThing?of=at%3A%2F%2F"),
+        "{}",
+        stub.request(0)
+    );
+    let timeline = stub.client.app_bsky_feed().get_timeline().await.unwrap();
+    assert!(timeline.feed.is_empty() && stub.request(1).starts_with("GET /xrpc/app.bsky.feed.getTimeline"));
+}
+
+#[tokio::test]
+async fn a_body_without_a_schema_is_any_json() {
+    for json in [r#"["a",{"b":1}]"#, r#""text""#, "5", "null", r#"{"a":1}"#] {
+        let stub = Stub::answering(vec![json_answer("200 OK", serde_json::from_str(json).unwrap())]).await;
+        let input = Unknown::from_json(json).unwrap();
+        let output: Unknown = stub.client.com_example().echo(input.clone()).await.unwrap();
+        assert_eq!(output, input);
+        assert!(stub.request(0).ends_with(&format!("\r\n\r\n{json}")), "{}", stub.request(0));
+    }
+    let stub = Stub::answering(vec![json_answer("200 OK", json!(null))]).await;
+    let error = stub.client.com_example().echo(Unknown::from_json("[0.5]").unwrap()).await.unwrap_err();
+    assert!(error.to_string().contains("`[0]`") && stub.seen() == 0, "{error}");
 }

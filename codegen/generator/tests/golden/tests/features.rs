@@ -271,3 +271,33 @@ async fn every_transport_has_the_accessors() {
     let output: example::ping::Output = example::ComExample::over(&Echo).ping().await.unwrap();
     assert_eq!(output, example::ping::Output::default());
 }
+
+/// As many fields as a set of 128 bits cannot count.
+#[test]
+fn objects_of_more_than_128_fields_are_like_all_others() {
+    use types::Data as _;
+    let all: serde_json::Map<String, Value> = (0..130).map(|at| (format!("f{at}"), json!(at))).collect();
+    let wide: data::wide::Wide = round_trip(Value::Object(all));
+    assert_eq!((wide.f127, wide.f128, wide.f129), (Some(127), Some(128), Some(129)));
+    assert_eq!(types::from_cbor::<data::wide::Wide>(&wide.to_cbor().unwrap()).unwrap(), wide);
+    for field in ["f0", "f127", "f128", "f129"] {
+        let error = refused::<data::wide::Wide>(json!(null));
+        assert!(error.contains("expected an object"), "{error}");
+        let twice = format!(r#"{{"{field}":1,"f5":2,"{field}":3}}"#);
+        let error = types::from_json::<data::wide::Wide>(&twice).unwrap_err().to_string();
+        assert!(error.contains(&format!("the field `{field}` occurs twice")), "{error}");
+        // A `null` that the lexicon does not allow is kept, and gives way to a value.
+        let mut wide: data::wide::Wide = round_trip(json!({field: null}));
+        assert_eq!(wide.extra.len(), 1);
+        match field {
+            "f0" => wide.f0 = Some(7),
+            "f127" => wide.f127 = Some(7),
+            "f128" => wide.f128 = Some(7),
+            _ => wide.f129 = Some(7),
+        }
+        assert_eq!(wide.to_json().unwrap(), format!(r#"{{"{field}":7}}"#));
+        assert_eq!(serde_json::to_string(&wide).unwrap(), format!(r#"{{"{field}":7}}"#));
+        let cbor: data::wide::Wide = types::from_cbor(&wide.to_cbor().unwrap()).unwrap();
+        assert_eq!(cbor.to_json().unwrap(), wide.to_json().unwrap());
+    }
+}

@@ -222,7 +222,7 @@ async fn o10_a_fetched_document_is_that_of_its_address() {
     });
     let http = crate::identity::http::UntrustedHttp::configured(&crate::identity::http::Egress {
         allow_loopback_http: true,
-        proxy: None,
+        ..Default::default()
     })
     .unwrap();
     let error = ClientMetadata::fetch_through(&http, &url).await.unwrap_err();

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::*;
+use crate::session::{Doubt, ProcessId, StoredSession as _};
 
 /// A session whose tokens were rotated, while the store did not accept the new ones. The lock is lost as well, like the lease
 /// of a process that cannot reach the database.
@@ -216,4 +217,112 @@ async fn o25_a_doubt_that_appears_while_the_intent_is_written_is_settled_first()
     world.client.refresh().await.unwrap();
     assert!(begun.elapsed() >= pace().doubt_grace, "{:?}", begun.elapsed());
     assert_eq!(world.refreshes(), 1);
+}
+
+/// A process that lives for so long, and makes one call. Whether the call succeeded.
+async fn short_process(world: &World, lifetime: Duration) -> bool {
+    let (store, id) = (Arc::clone(&world.store), world.client.session_id().clone());
+    let process = tokio::task::spawn_blocking(move || {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let called = runtime.block_on(async move {
+            let client = OAuthClient::new(&shared(&store), &id);
+            tokio::time::timeout(lifetime, get(&client)).await
+        });
+        runtime.shutdown_timeout(Duration::from_secs(5));
+        matches!(called, Ok(Ok(response)) if response.status == 200)
+    });
+    process.await.unwrap()
+}
+
+#[tokio::test]
+async fn o25_processes_that_live_for_less_than_the_grace_get_through_it_together() {
+    // The clock of the process that died was right, behind and ahead.
+    for wrong in [0, -600, 600] {
+        let world = World::new(-10).await;
+        let mut session = world.stored().await.unwrap();
+        session.refresh_in_doubt = true;
+        let mut row: serde_json::Value = serde_json::from_slice(&session.to_bytes().unwrap()).unwrap();
+        row["refresh_doubt"] = serde_json::json!({"by": "somebody", "since": unix_now() + wrong});
+        let key = session.id.store_key();
+        world.store.put(&key, row.to_string().as_bytes(), None, Expected::Any).await.unwrap();
+        let (begun, mut lived) = (Instant::now(), 0);
+        while !short_process(&world, pace().doubt_grace * 2 / 3).await {
+            lived += 1;
+            assert!(lived < 12, "they never get through");
+            assert_eq!(world.refreshes(), 0);
+        }
+        assert!(lived >= 1 && begun.elapsed() >= pace().doubt_grace, "{lived} {:?}", begun.elapsed());
+        assert_eq!((world.refreshes(), world.stored().await.unwrap().access_token.as_str()), (1, "a1"));
+    }
+}
+
+#[tokio::test]
+async fn o25_the_wait_begins_again_as_long_as_nothing_can_be_written() {
+    let world = World::new(-10).await;
+    let mut session = world.stored().await.unwrap();
+    session.refresh_in_doubt = true;
+    world.shared.sessions.put(&session.id, &session, Expected::Any).await.unwrap();
+    let other = world.other_process();
+    let waiting = tokio::spawn(async move { other.refresh().await });
+    // Whoever has new tokens in memory cannot store them in this time.
+    tokio::time::sleep(pace().doubt_grace / 3).await;
+    world.puts_left(0);
+    tokio::time::sleep(pace().doubt_grace / 3).await;
+    world.puts_left(None);
+    let begun = Instant::now();
+    waiting.await.unwrap().unwrap();
+    assert!(begun.elapsed() >= pace().doubt_grace - pace().doubt_poll, "{:?}", begun.elapsed());
+    assert_eq!(world.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn o25_a_process_that_dies_between_two_attempts_makes_nobody_wait() {
+    let world = World::new(-10).await;
+    world.stub.answer(&[Answer::Close]);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let client = world.other_process();
+    runtime.spawn(async move { get(&client).await });
+    world.stub.has_refreshed().await;
+    // It looks whether somebody else has stored new tokens.
+    tokio::time::sleep(crate::limits::CONCURRENT_WRITE / 3).await;
+    runtime.shutdown_background();
+    let begun = Instant::now();
+    world.client.refresh().await.unwrap();
+    assert!(begun.elapsed() < pace().doubt_grace, "{:?}", begun.elapsed());
+    assert_eq!(world.refreshes(), 2);
+}
+
+#[tokio::test]
+async fn o25_a_token_that_ends_at_the_server_before_it_ends_here_does_not_end_the_session() {
+    for by_another in [false, true] {
+        let world = World::new(200).await;
+        // It ends while the refresh that nobody answers is in progress.
+        world.stub.with(|s| s.ends = Some(("a0", Instant::now() + Duration::from_millis(200))));
+        world.stub.answer(&[Answer::SlowClose]);
+        if by_another {
+            world.stub.with(|s| s.probe_fails = true);
+            let error = world.other_process().refresh().await.unwrap_err();
+            assert!(matches!(error, SessionError::Unavailable { in_doubt: true, .. }), "{error:?}");
+            world.stub.with(|s| s.probe_fails = false);
+        }
+        world.client.refresh().await.unwrap();
+        assert_eq!((world.refreshes(), world.stored().await.unwrap().access_token.as_str()), (2, "a1"));
+        ok(&world.client).await;
+    }
+}
+
+#[tokio::test]
+async fn o25_if_the_last_attempt_gets_no_answer_the_session_does_not_end_yet() {
+    let world = World::new(200).await;
+    world.stub.with(|s| s.rejected = Some("a0"));
+    let mut session = world.stored().await.unwrap();
+    session.set_doubt(Some(Doubt::without_answer(&ProcessId::generate(), false)));
+    world.shared.sessions.put(&session.id, &session, Expected::Any).await.unwrap();
+    world.stub.answer(&[Answer::Close]);
+    let error = world.client.refresh().await.unwrap_err();
+    assert!(matches!(error, SessionError::Unavailable { in_doubt: true, .. }), "{error:?}");
+    tokio::time::sleep(pace().first_pause * 2).await;
+    world.client.refresh().await.unwrap();
+    assert_eq!((world.refreshes(), world.stored().await.unwrap().access_token.as_str()), (2, "a1"));
 }

@@ -28,6 +28,12 @@ pub(super) struct Flaky {
 pub(super) struct Control {
     /// How many writes still succeed; unlimited if negative.
     pub(super) puts_left: AtomicI32,
+    /// How many reads still succeed; unlimited if negative.
+    pub(super) gets_left: AtomicI32,
+    /// Which write from now on is executed and then returns an error; none if it is not positive.
+    pub(super) put_answer_lost: AtomicI32,
+    /// The same for removals.
+    pub(super) delete_answer_lost: AtomicI32,
     /// Whether locks are given to everybody, as if the lease of the holder had expired.
     pub(super) loses_locks: AtomicBool,
     /// The leases of the locks; otherwise they are held until they are dropped.
@@ -40,6 +46,8 @@ pub(super) struct Control {
     pub(super) renewal_hangs: Arc<AtomicBool>,
     /// How many removals fail.
     pub(super) deletes_fail: AtomicI32,
+    /// Whether removals end without an answer, and are not executed yet.
+    pub(super) deletes_hang: AtomicBool,
     /// What removals expected.
     pub(super) deletes: Mutex<Vec<Expected<Version>>>,
 }
@@ -48,12 +56,16 @@ impl Default for Control {
     fn default() -> Self {
         Self {
             puts_left: AtomicI32::new(-1),
+            gets_left: AtomicI32::new(-1),
+            put_answer_lost: AtomicI32::new(0),
+            delete_answer_lost: AtomicI32::new(0),
             loses_locks: AtomicBool::new(false),
             lease: Mutex::default(),
             before_delete: Mutex::default(),
             before_put: Mutex::default(),
             renewal_hangs: Arc::default(),
             deletes_fail: AtomicI32::new(0),
+            deletes_hang: AtomicBool::new(false),
             deletes: Mutex::default(),
         }
     }
@@ -75,8 +87,24 @@ impl RenewLease for NotRenewed {
     }
 }
 
+/// Takes one of what is left; whether there was one.
+fn has_left(left: &AtomicI32) -> bool {
+    let count = |left: i32| if left > 0 { Some(left - 1) } else { None };
+    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) != Err(0)
+}
+
+fn failed<T>() -> Result<T, StoreError> {
+    Err(StoreError::backend(std::io::Error::other("disk full")))
+}
+
 impl Store for Flaky {
-    passed_on!(inner: get, list);
+    passed_on!(inner: list);
+
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        Box::pin(async move {
+            if has_left(&self.control.gets_left) { self.inner.get(key).await } else { failed() }
+        })
+    }
 
     fn put<'a>(
         &'a self,
@@ -85,16 +113,16 @@ impl Store for Flaky {
         expires_at: Option<i64>,
         expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
-        let count = |left: i32| if left > 0 { Some(left - 1) } else { None };
-        if self.control.puts_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Err(0) {
-            return Box::pin(async { Err(StoreError::backend(std::io::Error::other("disk full"))) });
+        if !has_left(&self.control.puts_left) {
+            return Box::pin(async { failed() });
         }
         Box::pin(async move {
             let hook = self.control.before_put.lock().unwrap().take();
             if let Some(hook) = hook {
                 hook().await;
             }
-            self.inner.put(key, value, expires_at, expected).await
+            let written = self.inner.put(key, value, expires_at, expected).await;
+            if self.control.put_answer_lost.fetch_sub(1, Ordering::SeqCst) == 1 { failed() } else { written }
         })
     }
     fn delete<'a>(
@@ -108,10 +136,18 @@ impl Store for Flaky {
                 hook().await;
             }
             self.control.deletes.lock().unwrap().push(expected);
-            if self.control.deletes_fail.fetch_sub(1, Ordering::SeqCst) > 0 {
-                return Err(StoreError::backend(std::io::Error::other("disk full")));
+            if self.control.deletes_hang.load(Ordering::SeqCst) {
+                return Err(StoreError::Timeout { limit: Duration::from_secs(1) });
             }
-            self.inner.delete(key, expected).await
+            if self.control.deletes_fail.fetch_sub(1, Ordering::SeqCst) > 0 {
+                return failed();
+            }
+            let removed = self.inner.delete(key, expected).await;
+            if self.control.delete_answer_lost.fetch_sub(1, Ordering::SeqCst) == 1 {
+                failed()
+            } else {
+                removed
+            }
         })
     }
     fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {

@@ -4,7 +4,9 @@ use super::*;
 
 fn told(error: &TransportError) -> String {
     match error {
-        TransportError::Session { source, .. } => source.to_string(),
+        TransportError::Session { source, .. } | TransportError::UnusableSession { source, .. } => {
+            source.to_string()
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -182,4 +184,8 @@ async fn tokens_that_can_never_be_stored_are_revoked() {
     assert_eq!(world.stub.with(|s| s.revoked.clone()), ["r1"]);
     let error = get(&world.client).await.unwrap_err();
     assert!(told(&error).contains("cannot be decoded"), "{error:?}");
+    assert_eq!(
+        crate::xrpc::Error::<crate::xrpc::NoError>::from(error).kind(),
+        crate::xrpc::ErrorKind::Internal
+    );
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashSet, VecDeque},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -22,6 +22,8 @@ pub(super) const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 pub(super) enum Answer {
     Tokens,
     Slow,
+    /// Like `Close`, but slow.
+    SlowClose,
     CloseRotated,
     Close,
     Error500,
@@ -59,6 +61,8 @@ pub(super) struct State {
     pub(super) outlive: bool,
     /// An access token that the PDS rejects for another reason.
     pub(super) rejected: Option<&'static str>,
+    /// When an access token ends at the PDS.
+    pub(super) ends: Option<(&'static str, Instant)>,
     pub(super) redirects: bool,
     /// The PDS rejects every token, also new ones.
     pub(super) rejects_all: bool,
@@ -180,7 +184,8 @@ impl Stub {
                 return (false, Some(text(&s, status, "", body)));
             }
             let newest = s.outlive || token == format!("a{}", s.generation);
-            if s.rejects_all || s.rejected == Some(token) || !newest {
+            let ended = s.ends.is_some_and(|(ending, at)| ending == token && Instant::now() >= at);
+            if s.rejects_all || s.rejected == Some(token) || ended || !newest {
                 return refuse(&s, "invalid_token");
             }
             s.calls.push(format!("{} {nsid} {}", incoming.method, incoming.body.len()));
@@ -222,7 +227,7 @@ impl Stub {
             );
         }
         match answer {
-            Answer::Close => return (false, None),
+            Answer::Close | Answer::SlowClose => return (answer == Answer::SlowClose, None),
             Answer::Error500 => return (false, Some(text(s, 500, "", r#"{"error":"server_error"}"#))),
             Answer::Error400 => return (false, Some(text(s, 400, "", r#"{"error":"invalid_request"}"#))),
             Answer::Html => return (false, Some(text(s, 502, "", "<html>"))),

@@ -3,7 +3,10 @@
 use serde_json::Value;
 
 use super::*;
-use crate::oauth::{BuildError, ClientKey, Keyset, app::keyset::tests::verify};
+use crate::{
+    oauth::{BuildError, ClientKey, Keyset, SessionError, app::keyset::tests::verify},
+    xrpc,
+};
 
 const CLIENT_ID: &str = "https://app.example/client-metadata.json";
 
@@ -95,6 +98,10 @@ async fn o13_a_key_that_was_taken_away_is_named_and_the_session_stays() {
     assert!(error_text(&error).contains(old.kids().next().unwrap()), "{}", error_text(&error));
     assert_eq!(net.stub.requests("/token").len(), asked, "nothing was sent");
     assert_eq!(net.stored("session/").await, 1);
+    // It does not pass, so nobody is told to try later.
+    assert!(matches!(error, SessionError::Unusable { .. }), "{error:?}");
+    let error: xrpc::Error = error.into_transport(client.did()).into();
+    assert_eq!(error.kind(), xrpc::ErrorKind::Internal);
 }
 
 #[test]

@@ -21,4 +21,4 @@
     reason = "the structs of methods and permission sets have no fields"
 )]
 
-::atproto_sdk::__generated! { format: 1, { pub mod com; } }
+::atproto_sdk::__generated! { format: 1, { pub mod app; pub mod com; } }

@@ -7,6 +7,7 @@ use ::atproto_sdk::xrpc;
 pub mod access;
 pub mod data;
 pub mod download;
+pub mod echo;
 pub mod foo;
 pub mod note;
 pub mod ping;
@@ -42,6 +43,15 @@ impl<'c> ComExample<'c> {
     /// Returns [`Output`](download::Output).
     pub fn download(&self) -> xrpc::Call<'c, download::Download> {
         xrpc::Call::new(self.0, download::Params::new(), ())
+    }
+
+    /// Answers with what it is sent.
+    ///
+    /// `com.example.echo`
+    ///
+    /// Returns [`Output`](echo::Output).
+    pub fn echo(&self, input: echo::Input) -> xrpc::Call<'c, echo::Echo> {
+        xrpc::Call::new(self.0, echo::Params::new(), input)
     }
 
     /// Lists notes.

@@ -11,3 +11,4 @@ pub mod recursion;
 pub mod strings;
 pub mod tokens;
 pub mod unions;
+pub mod wide;

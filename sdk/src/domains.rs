@@ -5,44 +5,58 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The domains of which something is asked at the moment, or waits for that.
-pub(super) struct Domains {
+/// The domains of which something is asked at the moment, or waits for that. Clones are the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Domains {
     /// How much is asked of one domain at once.
     at_once: usize,
     /// How much may be inside, with what waits, and how much of that at one domain.
     most: usize,
     most_here: usize,
-    inside: Mutex<Inside>,
+    inside: Arc<Mutex<Inside>>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Inside {
     all: usize,
     domains: HashMap<String, (Arc<Semaphore>, usize)>,
 }
 
 /// Something that is inside, and has a place at its domain as soon as there is one.
-pub(super) struct Visit<'a> {
-    domains: &'a Domains,
+///
+/// Whoever holds a place must hold the visit for as long: with the last visit, the places of a domain are forgotten.
+pub(crate) struct Visit {
+    inside: Arc<Mutex<Inside>>,
     domain: String,
-    pub(super) places: Arc<Semaphore>,
+    pub(crate) places: Arc<Semaphore>,
+}
+
+/// A place at a domain. Who holds it asks something of the domain.
+pub(crate) struct AtDomain {
+    _place: Option<OwnedSemaphorePermit>,
+    // Dropped last.
+    _visit: Visit,
+}
+
+impl Visit {
+    /// Waits for a place.
+    pub(crate) async fn place(self) -> AtDomain {
+        // The semaphore is never closed.
+        let place = Arc::clone(&self.places).acquire_owned().await.ok();
+        AtDomain { _place: place, _visit: self }
+    }
 }
 
 impl Domains {
-    pub(super) fn new(at_once: usize, most: usize, most_here: usize) -> Self {
-        Self { at_once: at_once.max(1), most, most_here, inside: Mutex::default() }
-    }
-
-    fn inside(&self) -> MutexGuard<'_, Inside> {
-        // Nothing panics while it is locked.
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn new(at_once: usize, most: usize, most_here: usize) -> Self {
+        Self { at_once: at_once.max(1), most, most_here, inside: Arc::default() }
     }
 
     /// Returns `None` if too much is inside.
-    pub(super) fn enter(&self, domain: String) -> Option<Visit<'_>> {
-        let mut inside = self.inside();
+    pub(crate) fn enter(&self, domain: String) -> Option<Visit> {
+        let mut inside = locked(&self.inside);
         let here = inside.domains.get(&domain).map_or(0, |(_, count)| *count);
         if inside.all >= self.most || here >= self.most_here {
             return None;
@@ -52,13 +66,13 @@ impl Domains {
         let (places, count) = inside.domains.entry(domain.clone()).or_insert_with(new);
         *count += 1;
         let places = Arc::clone(places);
-        Some(Visit { domains: self, domain, places })
+        Some(Visit { inside: Arc::clone(&self.inside), domain, places })
     }
 }
 
-impl Drop for Visit<'_> {
+impl Drop for Visit {
     fn drop(&mut self) {
-        let mut inside = self.domains.inside();
+        let mut inside = locked(&self.inside);
         inside.all = inside.all.saturating_sub(1);
         if let Some((_, count)) = inside.domains.get_mut(&self.domain) {
             *count = count.saturating_sub(1);
@@ -69,9 +83,14 @@ impl Drop for Visit<'_> {
     }
 }
 
+fn locked(inside: &Mutex<Inside>) -> MutexGuard<'_, Inside> {
+    // Nothing panics while it is locked.
+    inside.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The part of a host name that somebody has registered, or about that: the last two labels, or three as in
 /// `example.co.uk`.
-pub(super) fn domain(host: &str) -> String {
+pub(crate) fn domain(host: &str) -> String {
     let host = host.to_ascii_lowercase();
     let mut labels = host.rsplit('.');
     let (top, second) = (labels.next().unwrap_or_default(), labels.next().unwrap_or_default());
@@ -103,6 +122,21 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn places_of_a_domain_are_known_for_as_long_as_one_is_taken() {
+        let domains = Domains::new(1, 50, 20);
+        let held = domains.enter("one.example".to_owned()).unwrap().place().await;
+        // Who has given up waiting leaves nothing behind.
+        let waiting = domains.enter("one.example".to_owned()).unwrap().place();
+        tokio::time::timeout(std::time::Duration::from_millis(20), waiting).await.map(drop).unwrap_err();
+        domains.enter("other.example".to_owned()).unwrap().place().await;
+        let visit = domains.enter("one.example".to_owned()).unwrap();
+        assert_eq!(visit.places.available_permits(), 0);
+        drop(held);
+        visit.place().await;
+        assert!(locked(&domains.inside).domains.is_empty());
+    }
+
     #[test]
     fn what_is_known_of_domains_is_bounded_and_ends_with_the_last_visit() {
         let domains = Domains::new(2, 50, 20);
@@ -113,7 +147,7 @@ mod tests {
         visits.truncate(5);
         assert!(domains.enter("one.example".to_owned()).is_some());
         visits.clear();
-        assert!(domains.inside().domains.is_empty());
-        assert_eq!(domains.inside().all, 0);
+        assert!(locked(&domains.inside).domains.is_empty());
+        assert_eq!(locked(&domains.inside).all, 0);
     }
 }
