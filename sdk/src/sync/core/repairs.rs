@@ -316,6 +316,8 @@ impl Core {
     pub(in crate::sync) fn leave_left_over(&mut self) {
         let is_durable = self.left_over.is_durable();
         self.left_over = LeftOver::Known { is_durable, accounts: VecDeque::new(), loading: 0 };
+        // The next run finds the notes, and what waits behind them comes again.
+        self.waiting.retain(|waiting| !matches!(waiting, Waiting::LeftOver(_)));
     }
 
     /// The state of an account that an earlier run has left was read. Returns whether its events may be verified.

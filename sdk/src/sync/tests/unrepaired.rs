@@ -404,14 +404,12 @@ async fn accounts_that_are_only_listed_are_looked_at_and_left_alone() {
 
 const LISTED: usize = 100;
 
-/// The places are taken by others, and events of the account come before it has its turn.
-#[tokio::test(start_paused = true)]
-async fn repairs_that_were_left_wait_for_their_turn_also_if_events_of_their_accounts_come() {
-    let net = Net::new();
+/// Accounts whose repositories were left to be fetched, one at a time, and of each of which an event has come since then.
+async fn crowded(net: &Arc<Net>, accounts: usize) -> (Acknowledged, Arc<dyn Store>) {
     net.fetch.forget_permits(1 << 20);
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let mut stream = Gapped::again(&net, &store, Repair::fetch());
-    let mut writers: Vec<_> = (0..5).map(|number| Writer::of(plc(number))).collect();
+    let mut stream = Gapped::again(net, &store, Repair::fetch());
+    let mut writers: Vec<_> = (0..accounts).map(|number| Writer::of(plc(number))).collect();
     for writer in &mut writers {
         net.host(writer);
         stream.send(commit(&writer.write(1)));
@@ -420,22 +418,29 @@ async fn repairs_that_were_left_wait_for_their_turn_also_if_events_of_their_acco
         stream.send(commit(&writer.write(1)));
         net.host(writer);
     }
-    while stream.stream.core.stats().fetching < 5 {
+    while stream.stream.core.stats().fetching < accounts {
         run(&mut stream.stream).await;
     }
     stream.stream.core.saver().save().await.unwrap();
     let store = left(&store).await;
     drop(stream);
-    let mut stream = Gapped::again(&net, &store, Repair::fetch().at_once(1).waiting(0));
+    let mut stream = Gapped::again(net, &store, Repair::fetch().at_once(1).waiting(0));
     stream.stream.seq = 100;
     for writer in &mut writers {
         stream.send(commit(&writer.write(1)));
         net.host(writer);
     }
-    while stream.stream.core.waiting.len() < 4 {
+    while stream.stream.core.waiting.len() < accounts - 1 {
         run(&mut stream.stream).await;
     }
     net.fetch.add_permits(1 << 20);
+    (stream, store)
+}
+
+/// The places are taken by others, and events of the account come before it has its turn.
+#[tokio::test(start_paused = true)]
+async fn repairs_that_were_left_wait_for_their_turn_also_if_events_of_their_accounts_come() {
+    let (mut stream, store) = crowded(&Net::new(), 5).await;
     let mut given = Vec::new();
     while let Some(output) = stream.stream.next().await {
         given.push(name(&output.message));
@@ -444,6 +449,20 @@ async fn repairs_that_were_left_wait_for_their_turn_also_if_events_of_their_acco
     assert_eq!(given, ["resynced"; 5]);
     stream.stream.core.saver().save().await.unwrap();
     assert_eq!((unrepaired(&store).await, stream.outstanding()), (0, 0));
+}
+
+/// It ends because the server has ended it, for example.
+#[tokio::test(start_paused = true)]
+async fn repairs_that_wait_when_the_stream_ends_are_left_to_the_next_run() {
+    let (mut stream, store) = crowded(&Net::new(), 5).await;
+    stream.stream.core.leave_left_over();
+    let output = stream.stream.next().await.unwrap();
+    assert_eq!(name(&output.message), "resynced");
+    output.acknowledgement.ack();
+    assert!(stream.stream.next().await.is_none());
+    stream.stream.core.saver().save().await.unwrap();
+    // The events behind them were not acknowledged.
+    assert_eq!((unrepaired(&store).await, stream.outstanding()), (4, 4));
 }
 
 #[tokio::test]
