@@ -25,14 +25,14 @@ async fn handles(server: SocketAddr) -> HandleLookup {
 #[cfg(feature = "axum")]
 fn told(error: IdentityError) -> (u16, String) {
     use crate::{axum::WebError, oauth::AuthorizeError};
-    let identifier = "alice.wrong-name.example".to_owned();
+    let identifier = "alice.wrong-name.com".to_owned();
     let source = Box::new(AuthorizeError::Identity { input: identifier.clone(), source: error });
     let error = WebError::Authorize { source, identifier, return_to: None };
     (error.status().as_u16(), error.user_message())
 }
 
 fn misspelled() -> Handle {
-    Handle::new("alice.wrong-name.example").unwrap()
+    Handle::new("alice.wrong-name.com").unwrap()
 }
 
 #[tokio::test]
@@ -44,10 +44,7 @@ async fn o2_a_misspelled_handle_is_no_outage() {
     #[cfg(feature = "axum")]
     {
         let (status, message) = told(error);
-        assert!(
-            status == 400 && message.contains("There is no account “alice.wrong-name.example”"),
-            "{message}"
-        );
+        assert!(status == 400 && message.contains("There is no account “alice.wrong-name.com”"), "{message}");
     }
 }
 
@@ -70,7 +67,7 @@ async fn o2_a_handle_of_which_dns_says_nothing_may_be_found_later() {
 
 #[tokio::test]
 async fn o2_a_record_that_is_no_did_has_to_be_corrected() {
-    let records = [("_atproto.alice.wrong-name.example", ["did=garbage"].as_slice())];
+    let records = [("_atproto.alice.wrong-name.com", ["did=garbage"].as_slice())];
     let error = handles(net::dns(&records).await).await.resolve(&misspelled()).await.unwrap_err();
     let IdentityError::HandleRecord { found, .. } = &error else { panic!("{error:?}") };
     assert_eq!(found, "garbage");
