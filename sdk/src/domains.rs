@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -21,7 +24,7 @@ pub(crate) struct Domains {
 #[derive(Debug, Default)]
 struct Inside {
     all: usize,
-    domains: HashMap<String, (Arc<Semaphore>, usize)>,
+    domains: HashMap<String, (Arc<Here>, usize)>,
 }
 
 /// Something that is inside, and has a place at its domain as soon as there is one.
@@ -30,7 +33,33 @@ struct Inside {
 pub(crate) struct Visit {
     inside: Arc<Mutex<Inside>>,
     domain: String,
-    pub(crate) places: Arc<Semaphore>,
+    here: Arc<Here>,
+}
+
+/// A domain of which something is asked.
+#[derive(Debug)]
+struct Here {
+    places: Arc<Semaphore>,
+    /// How often it has answered.
+    answered: AtomicUsize,
+    /// How much it is being asked at the moment, of what has a place.
+    asked: AtomicUsize,
+}
+
+/// Something that a domain is being asked, until it is dropped.
+pub(crate) struct Asked<'a>(&'a Here);
+
+impl Asked<'_> {
+    /// Notes that the domain has answered.
+    pub(crate) fn answered(self) {
+        self.0.answered.fetch_add(1, Relaxed);
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.0.asked.fetch_sub(1, Relaxed);
+    }
 }
 
 /// A place at a domain. Who holds it asks something of the domain.
@@ -41,11 +70,29 @@ pub(crate) struct AtDomain {
 }
 
 impl Visit {
+    /// The places at the domain.
+    pub(crate) fn places(&self) -> &Arc<Semaphore> {
+        &self.here.places
+    }
+
     /// Waits for a place.
     pub(crate) async fn place(self) -> AtDomain {
         // The semaphore is never closed.
-        let place = Arc::clone(&self.places).acquire_owned().await.ok();
+        let place = Arc::clone(self.places()).acquire_owned().await.ok();
         AtDomain { _place: place, _visit: self }
+    }
+
+    /// The domain is being asked.
+    #[cfg(all(feature = "stream", feature = "repo"))]
+    pub(crate) fn ask(&self) -> Asked<'_> {
+        self.here.asked.fetch_add(1, Relaxed);
+        Asked(&self.here)
+    }
+
+    /// How often the domain has answered, and how much it is being asked.
+    #[cfg(all(feature = "stream", feature = "repo"))]
+    pub(crate) fn progress(&self) -> (usize, usize) {
+        (self.here.answered.load(Relaxed), self.here.asked.load(Relaxed))
     }
 }
 
@@ -62,11 +109,18 @@ impl Domains {
             return None;
         }
         inside.all += 1;
-        let new = || (Arc::new(Semaphore::new(self.at_once)), 0);
-        let (places, count) = inside.domains.entry(domain.clone()).or_insert_with(new);
+        let places = || Arc::new(Semaphore::new(self.at_once));
+        let new = || Here { places: places(), answered: AtomicUsize::new(0), asked: AtomicUsize::new(0) };
+        let (here, count) = inside.domains.entry(domain.clone()).or_insert_with(|| (Arc::new(new()), 0));
         *count += 1;
-        let places = Arc::clone(places);
-        Some(Visit { inside: Arc::clone(&self.inside), domain, places })
+        let here = Arc::clone(here);
+        Some(Visit { inside: Arc::clone(&self.inside), domain, here })
+    }
+
+    /// How much may be asked of one domain at once.
+    #[cfg(all(feature = "stream", feature = "repo"))]
+    pub(crate) fn at_once(&self) -> usize {
+        self.at_once
     }
 }
 
@@ -131,7 +185,7 @@ mod tests {
         tokio::time::timeout(std::time::Duration::from_millis(20), waiting).await.map(drop).unwrap_err();
         domains.enter("other.example".to_owned()).unwrap().place().await;
         let visit = domains.enter("one.example".to_owned()).unwrap();
-        assert_eq!(visit.places.available_permits(), 0);
+        assert_eq!(visit.places().available_permits(), 0);
         drop(held);
         visit.place().await;
         assert!(locked(&domains.inside).domains.is_empty());

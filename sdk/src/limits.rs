@@ -116,6 +116,9 @@ pub(crate) const STREAM_REPORT: Duration = seconds(10);
 /// How often the cursor of a stream is saved by default.
 #[cfg(feature = "stream")]
 pub(crate) const CURSOR_INTERVAL: Duration = seconds(1);
+/// How long nothing waits for the cursor again after that was in vain.
+#[cfg(feature = "stream")]
+pub(crate) const CURSOR_WAIT_AGAIN: Duration = seconds(60);
 /// The longest wait before a cursor is saved again that could not be saved.
 #[cfg(feature = "stream")]
 pub(crate) const LONGEST_CURSOR_RETRY: Duration = seconds(10);
@@ -184,6 +187,9 @@ pub(crate) const REPAIR: Duration = seconds(300);
 /// How long a repository waits for others that are being fetched.
 #[cfg(feature = "stream")]
 pub(crate) const REPAIR_WAIT: Duration = seconds(120);
+/// The same where nothing else would fetch it, as long as the others get answers.
+#[cfg(feature = "stream")]
+pub(crate) const LONGEST_REPAIR_WAIT: Duration = seconds(1800);
 /// How often a repository is fetched because of one gap.
 #[cfg(feature = "stream")]
 pub(crate) const REPAIR_ATTEMPTS: u32 = 3;

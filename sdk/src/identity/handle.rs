@@ -103,7 +103,15 @@ impl PublicLookup {
             Err(DnsProblem::Ambiguous(e)) => return Err(e),
             Ok(None) => None,
             Err(DnsProblem::NotADid(found)) => {
-                return well_known.map_err(|_| IdentityError::HandleRecord { handle: handle.clone(), found });
+                return well_known.map_err(|error| match error.is_temporary() {
+                    // A file with the DID may be found later.
+                    true => IdentityError::HandleUnresolved {
+                        handle: handle.clone(),
+                        dns: Some(format!("contains `{found}`, which is not a DID")),
+                        well_known: Box::new(error),
+                    },
+                    false => IdentityError::HandleRecord { handle: handle.clone(), found },
+                });
             }
             Err(DnsProblem::Failed(problem)) => Some(problem),
         };

@@ -354,16 +354,26 @@ impl UntrustedHttp {
 
     /// Waits for a place among all exchanges with untrusted servers, for one with a URL that has been checked.
     pub(crate) async fn exchange_with(&self, url: &Url) -> Result<Exchange<'_>, FetchError> {
-        self.enter(url, Instant::now() + self.timeout).await
+        self.enter(&self.places, url, Instant::now() + self.timeout).await
     }
 
-    async fn enter(&self, url: &Url, deadline: Instant) -> Result<Exchange<'_>, FetchError> {
+    /// The same for the exchange of a code, which a user has approved.
+    pub(crate) async fn exchange_of_code_with(&self, url: &Url) -> Result<Exchange<'_>, FetchError> {
+        self.enter(Places::of_codes(), url, Instant::now() + self.timeout).await
+    }
+
+    async fn enter<'a>(
+        &'a self,
+        places: &'a Places,
+        url: &Url,
+        deadline: Instant,
+    ) -> Result<Exchange<'a>, FetchError> {
         let host = match url.host() {
             Some(Host::Domain(name)) => domain(name),
             Some(address) => address.to_string(),
             None => String::new(),
         };
-        let entered = timeout_at(deadline, self.places.enter(host)).await;
+        let entered = timeout_at(deadline, places.enter(host)).await;
         let Ok(Some(place)) = entered else { return Err(FetchError::Busy { url: redacted(url) }) };
         let parting = if place.keeps() { None } else { self.recipe.parting() };
         Ok(Exchange { client: parting.unwrap_or(&self.client), _place: place })
@@ -392,7 +402,7 @@ impl UntrustedHttp {
         let url = self.check_url(url)?;
         let asked = redacted(&url);
         let deadline = Instant::now() + self.timeout;
-        let exchange = self.enter(&url, deadline).await?;
+        let exchange = self.enter(&self.places, &url, deadline).await?;
         let fetched = async {
             let (url, response) =
                 self.exchange(exchange.client(), url, wanted.redirects, wanted.accept).await?;
@@ -431,7 +441,7 @@ impl UntrustedHttp {
         let asked = redacted(&url);
         let accept = if expect == Expect::Anything { "text/plain, */*" } else { "application/json" };
         let deadline = Instant::now() + self.timeout;
-        let exchange = self.enter(&url, deadline).await?;
+        let exchange = self.enter(&self.places, &url, deadline).await?;
         let fetched = async {
             let (url, response) = self.exchange(exchange.client(), url, redirects, accept).await?;
             check_content_type(&url, &response, expect)?;

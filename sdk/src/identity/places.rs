@@ -68,6 +68,15 @@ impl Places {
         Arc::clone(&PLACES)
     }
 
+    /// For the exchange of codes, which users have approved: what strangers begin must not make them wait.
+    pub(super) fn of_codes() -> &'static Self {
+        static PLACES: LazyLock<Places> = LazyLock::new(|| {
+            let domains = Domains::new(AT_DOMAIN, MOST, MOST_AT_DOMAIN);
+            Places::new(STRANGERS, domains, KEPT)
+        });
+        &PLACES
+    }
+
     /// For hosts that the app's configuration names, which are few.
     pub(super) fn configured() -> Arc<Self> {
         static PLACES: LazyLock<Arc<Places>> = LazyLock::new(|| {

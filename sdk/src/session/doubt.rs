@@ -90,7 +90,7 @@ impl Doubt {
     }
 
     /// Whether a process other than this one may have new tokens in memory.
-    pub(super) fn may_be_settled_by_another(&self, process: &ProcessId) -> bool {
+    pub(crate) fn may_be_settled_by_another(&self, process: &ProcessId) -> bool {
         !self.is_by(process) && !self.given_up
     }
 

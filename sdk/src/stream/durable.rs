@@ -1,7 +1,10 @@
 //! A stream whose progress is kept in a store.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -111,6 +114,8 @@ struct Running {
     saving: Option<BoxFuture<'static, Result<(), CursorError>>>,
     /// When a message that cannot be decoded has waited for that.
     last_waited: Option<Instant>,
+    /// Whether it has done so in vain.
+    waited_in_vain: Arc<AtomicBool>,
 }
 
 /// Whether events can be given.
@@ -167,7 +172,16 @@ impl Durable {
                 report_to,
                 resume.before_save,
             );
-            Ok(Running { acknowledgements, keeper, start, is_new, life, saving: None, last_waited: None })
+            Ok(Running {
+                acknowledgements,
+                keeper,
+                start,
+                is_new,
+                life,
+                saving: None,
+                last_waited: None,
+                waited_in_vain: Arc::default(),
+            })
         };
         Some(Self { state: State::Loading(Box::pin(loading)), last: (0, 0), repeats: order.repeats, report })
     }
@@ -183,13 +197,13 @@ impl Durable {
         Poll::Ready(())
     }
 
-    /// Waits until it is known what tells the cursor from earlier ones of the same stream. Zero if nothing does.
+    /// Waits until it is known what tells the cursor from earlier ones of the same stream. `None` if the cursor cannot be read.
     #[cfg(feature = "repo")]
-    pub(super) fn poll_life(&mut self, cx: &mut Context<'_>) -> Poll<u32> {
+    pub(super) fn poll_life(&mut self, cx: &mut Context<'_>) -> Poll<Option<u32>> {
         ready!(self.poll_loaded(cx));
         Poll::Ready(match &self.state {
-            State::Running(running) => running.life,
-            _ => 0,
+            State::Running(running) => Some(running.life),
+            _ => None,
         })
     }
 
@@ -242,15 +256,20 @@ impl Durable {
     pub(super) fn is_saved_first(&mut self) -> bool {
         let State::Running(running) = &mut self.state else { return false };
         let now = Instant::now();
-        let was_soon = |last| now.duration_since(last) < limits::CURSOR_INTERVAL;
+        // While the store is away, what follows must not wait for each of them.
+        let in_vain = running.waited_in_vain.load(Relaxed);
+        let pause = if in_vain { limits::CURSOR_WAIT_AGAIN } else { limits::CURSOR_INTERVAL };
+        let was_soon = |last| now.duration_since(last) < pause;
         if running.last_waited.is_some_and(was_soon) {
             return false;
         }
         running.last_waited = Some(now);
         let acknowledgements = running.acknowledgements.clone();
+        let in_vain = Arc::clone(&running.waited_in_vain);
         running.saving = Some(Box::pin(async move {
             // What ends the stream is told anyway.
-            let _ = timeout(limits::STORE_OPERATION, acknowledgements.saved()).await;
+            let saved = timeout(limits::STORE_OPERATION, acknowledgements.saved()).await;
+            in_vain.store(saved.is_err(), Relaxed);
             Ok(())
         }));
         true

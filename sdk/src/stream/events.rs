@@ -137,10 +137,11 @@ impl<'c, S: Source> Events<'c, S> {
         self.engine.tell(notice);
     }
 
-    /// Waits until it is known what tells the durable cursor from earlier ones of the same stream. Zero if nothing does.
+    /// Waits until it is known what tells the durable cursor from earlier ones of the same stream: zero if nothing does, and `None` if
+    /// the cursor cannot be read.
     #[cfg(feature = "repo")]
-    pub(crate) fn poll_life(&mut self, cx: &mut Context<'_>) -> Poll<u32> {
-        self.durable.as_mut().map_or(Poll::Ready(0), |durable| durable.poll_life(cx))
+    pub(crate) fn poll_life(&mut self, cx: &mut Context<'_>) -> Poll<Option<u32>> {
+        self.durable.as_mut().map_or(Poll::Ready(Some(0)), |durable| durable.poll_life(cx))
     }
 
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item<S>>> {

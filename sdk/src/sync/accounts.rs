@@ -174,9 +174,16 @@ impl Account {
         self.state.as_ref()?.repair.as_deref().filter(|_| self.owed == 0)
     }
 
-    /// Notes that the repository has to be fetched, until what is given for that is acknowledged.
-    pub(super) fn needs_repair(&mut self, repair: PendingRepair) {
-        self.change(|state| state.repair = Some(Box::new(repair)));
+    /// Notes that the repository has to be fetched, until what is given for that is acknowledged. What was noted for another gap
+    /// before is still owed.
+    pub(super) fn needs_repair(&mut self, mut repair: PendingRepair) {
+        self.change(|state| {
+            if let Some(before) = state.repair.take() {
+                repair.claimed = before.claimed.max(repair.claimed.take());
+                (repair.identity, repair.status) = (before.identity, before.status);
+            }
+            state.repair = Some(Box::new(repair));
+        });
     }
 
     /// Notes that something has to be given, or that an event is acknowledged before it is. What is fetched after a

@@ -497,6 +497,10 @@ impl Core {
 
     /// Something about an account, and not about the content of its repository.
     fn other(&mut self, did: &Did, raw: Raw) {
+        if let Some(seq) = raw.seq {
+            // As long as something is noted, it is the last that was said: after a restart, an older one would come behind it.
+            self.accounts().with(did, |account| account.told(&raw.message, seq));
+        }
         if let Message::Account(told) = &raw.message {
             self.stats.accounts_told += 1;
             let status = HostedStatus::told(told, raw.seq);

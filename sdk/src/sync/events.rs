@@ -88,9 +88,10 @@ impl VerifiedEvents<'_> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Event<VerifiedRepos>, VerifiedStreamError>>> {
-        if self.core.is_new() {
-            // It says how to read the states.
-            let life = ready!(self.events.poll_life(cx));
+        // It says how to read the states: without it, they stay as they are, and the stream ends.
+        if self.core.is_new()
+            && let Some(life) = ready!(self.events.poll_life(cx))
+        {
             self.core.start(life);
         }
         loop {

@@ -91,7 +91,7 @@ impl Lookups {
         let Some(visit) = untrusted.domains.enter(domain(host)) else { return Err(SignerError::Busy) };
         let finding = async {
             // The semaphores are never closed.
-            let _at_domain = visit.places.acquire().await;
+            let _at_domain = visit.places().acquire().await;
             let _permit = untrusted.lane.places.acquire().await;
             self.ask(did, look.is_fresh, &untrusted.lane).await
         };

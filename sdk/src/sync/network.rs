@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     api::com::atproto::sync::{ComAtprotoSync, get_repo},
     clients::UntrustedServer,
-    domains::{Domains, domain},
+    domains::{Domains, Visit, domain},
     identity::Resolver,
     limits,
     repo::{ReadOptions, RepoError, Repository, VerifyingKey},
@@ -126,27 +126,40 @@ impl Fetches {
         let host = signer.pds.as_deref().and_then(|pds| pds.split_once("://")).map_or("", |(_, host)| host);
         let Some(visit) = self.domains.enter(domain(host)) else { return Err(RepairError::Busy) };
         let places = async {
-            let at_domain = visit.places.acquire().await;
+            let at_domain = visit.places().acquire().await;
             (at_domain, Arc::clone(&self.at_once).acquire_owned().await)
         };
-        let (_at_domain, permit) = self.wait(wanted, places).await?;
+        let (_at_domain, permit) = self.wait(wanted, &visit, places).await?;
         // The semaphore is never closed.
         let permit = permit.map_err(|_| RepairError::Busy)?;
+        let asked = visit.ask();
         let fetching = self.attempts(lookups, did, signer, wanted);
         let found = timeout(limits::REPAIR, fetching).await.unwrap_or(Err(RepairError::Timeout))?;
+        asked.answered();
         let (repository, signer) = found;
         Ok(Fetched { repository, signer, place: Place::new(permit, &self.fetched) })
     }
 
-    /// Waits for places. Servers that are slow are not waited for without end. The consumer is: it takes what was fetched
-    /// when it has the time for that.
-    async fn wait<T>(&self, wanted: &Wanted, places: impl Future<Output = T>) -> Result<T, RepairError> {
-        let mut places = pin!(places);
+    /// Waits for places. Servers that are slow are not waited for without end: what nobody else could fetch is waited for longer, but
+    /// not when all that its domain is being asked gets no answer. The consumer is waited for: it takes what was fetched when
+    /// it has the time for that.
+    async fn wait<T>(
+        &self,
+        wanted: &Wanted,
+        visit: &Visit,
+        places: impl Future<Output = T>,
+    ) -> Result<T, RepairError> {
+        let (mut places, begun) = (pin!(places), Instant::now());
         loop {
-            match timeout(limits::REPAIR_WAIT, places.as_mut()).await {
-                Ok(places) => return Ok(places),
-                Err(_) if wanted.waits || self.fetched.load(Ordering::Relaxed) > 0 => {}
-                Err(_) => return Err(RepairError::Busy),
+            let (before, _) = visit.progress();
+            if let Ok(places) = timeout(limits::REPAIR_WAIT, places.as_mut()).await {
+                return Ok(places);
+            }
+            let (answered, asked) = visit.progress();
+            let is_stuck = answered == before && asked >= self.domains.at_once();
+            let waits = wanted.waits && !is_stuck && begun.elapsed() < limits::LONGEST_REPAIR_WAIT;
+            if !waits && self.fetched.load(Ordering::Relaxed) == 0 {
+                return Err(RepairError::Busy);
             }
         }
     }

@@ -127,7 +127,9 @@ fn show(
             while let Some(key) = reader.next_key(&mut entries)? {
                 let comma = if std::mem::take(&mut is_first) { "" } else { "," };
                 written = written.and_then(|()| write!(f, "{comma}{}:", serde_json::Value::from(&*key)));
-                written = written.and(show(reader, is_secret(&key), f)?);
+                // These are no fields: they stand for one value.
+                let hides = is_secret(&key) || (is_hidden && matches!(&*key, "$bytes" | "$link"));
+                written = written.and(show(reader, hides, f)?);
             }
             Ok(written.and_then(|()| f.write_char('}')))
         }
@@ -282,6 +284,14 @@ mod tests {
         let shown = r#"{"name":"a","accessToken":(hidden),"tokens":[(hidden),{"name":"b","code":(hidden)}],"otp":(hidden),"token":null,"x":[1.5,"\u00e9"]}"#;
         let unknown = Unknown::from_json(json).unwrap();
         assert_eq!(format!("{unknown:?}"), shown);
+        // Bytes and links are objects in JSON.
+        let bytes =
+            Unknown::from_json(r#"{"token":{"$bytes":"c3Mz"},"tokens":[{"$bytes":"c3Mz"}]}"#).unwrap();
+        for shown in
+            [format!("{bytes:?}"), format!("{:?}", Unknown::from_cbor(&bytes.to_cbor().unwrap()).unwrap())]
+        {
+            assert!(!shown.contains("c3Mz") && shown.contains("(hidden)"), "{shown}");
+        }
         let value: Value = from_json(json.replace("1.5", "1")).unwrap();
         let shown = format!("{value:?}");
         assert!(!shown.contains("s3") && !shown.contains("53"), "{shown}");

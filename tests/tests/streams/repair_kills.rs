@@ -206,6 +206,7 @@ async fn a_killed_consumer_ends_up_with_the_repositories(store: &str, seed: u64)
         let mut child = consumer_at(&proxy, &directory, &store, &log).spawn().unwrap();
         let (begun, spawned) = (fs::metadata(&log).unwrap().len(), Instant::now());
         let (enough, waits_for_repair) = (begun + 1 + numbers.below(2_000), numbers.below(3) > 0);
+        let mut alive: Option<Instant> = None;
         while child.try_wait().unwrap().is_none() {
             let is_there = if kills >= KILLS {
                 is_complete(&read())
@@ -214,7 +215,13 @@ async fn a_killed_consumer_ends_up_with_the_repositories(store: &str, seed: u64)
             } else {
                 fs::metadata(&log).unwrap().len() >= enough
             };
-            if is_there || (kills < KILLS && spawned.elapsed() > LIFE) {
+            let has_begun = proxy.fetching() > 0 || fs::metadata(&log).unwrap().len() > begun;
+            if alive.is_none() && has_begun {
+                alive = Some(Instant::now());
+            }
+            // A machine may take its time to start a process.
+            let lived = alive.is_some_and(|since| since.elapsed() > LIFE) || spawned.elapsed() > LIFE * 5;
+            if is_there || (kills < KILLS && lived) {
                 break;
             }
             assert!(spawned.elapsed() < END, "what was lost does not come: {:?}", index(&read()).keys());

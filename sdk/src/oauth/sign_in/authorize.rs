@@ -7,6 +7,7 @@ use std::{
 
 use serde::Deserialize;
 use tracing::{Span, field::Empty};
+use url::Url;
 
 use super::{
     AuthorizeError, AuthorizeOptions, Display, Prompt,
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     clock::unix_now,
-    identity::{IdentityError, http::Exchange},
+    identity::{FetchError, IdentityError, http::Exchange},
     limits,
     oauth::wire::{DpopKey, NonceCache, ServerEndpoint, ServerError},
     random,
@@ -26,6 +27,11 @@ use crate::{
     types::Did,
     xrpc::observed::observed,
 };
+
+/// The error of a request that has not been sent.
+fn no_exchange(url: &Url, source: FetchError) -> ServerError {
+    ServerError::Connect { host: url.origin().ascii_serialization(), source: Arc::new(source) }
+}
 
 /// A sign-in that has been started: where to send the user.
 ///
@@ -187,11 +193,19 @@ impl SignInContext {
 
     /// A client for a request to the server of somebody who is signing in.
     pub(super) async fn exchange_with(&self, endpoint: &str) -> Result<Exchange<'_>, ServerError> {
+        let url = self.checked(endpoint)?;
+        self.untrusted.exchange_with(&url).await.map_err(|source| no_exchange(&url, source))
+    }
+
+    /// A client for the exchange of a code.
+    pub(super) async fn exchange_of_code_with(&self, endpoint: &str) -> Result<Exchange<'_>, ServerError> {
+        let url = self.checked(endpoint)?;
+        self.untrusted.exchange_of_code_with(&url).await.map_err(|source| no_exchange(&url, source))
+    }
+
+    fn checked(&self, endpoint: &str) -> Result<Url, ServerError> {
         let url = self.untrusted.check_url(endpoint);
-        let url = url.map_err(|_| ServerError::Endpoint { url: excerpt(endpoint, SHORT) })?;
-        let host = || url.origin().ascii_serialization();
-        let exchange = self.untrusted.exchange_with(&url).await;
-        exchange.map_err(|source| ServerError::Connect { host: host(), source: Arc::new(source) })
+        url.map_err(|_| ServerError::Endpoint { url: excerpt(endpoint, SHORT) })
     }
 
     pub(crate) fn discovery(&self) -> Discovery<'_> {

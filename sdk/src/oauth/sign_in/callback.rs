@@ -253,7 +253,7 @@ impl CodeExchange {
             ("code_verifier", &pending.verifier),
         ];
         let failed = |source| CallbackError::Token { issuer: pending.issuer.clone(), source };
-        let exchange = self.context.exchange_with(&pending.token_endpoint).await.map_err(failed)?;
+        let exchange = self.context.exchange_of_code_with(&pending.token_endpoint).await.map_err(failed)?;
         let endpoint = self.endpoint(exchange.client());
         let answer = endpoint.post_for_tokens(&pending.token_endpoint, &form, None).await.map_err(failed)?;
         // Looking the account up may need another one.

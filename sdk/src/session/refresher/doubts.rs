@@ -96,15 +96,20 @@ impl<C: SessionContext> Refresher<'_, C> {
             };
             watch.look(sent, limits::DOUBT_GAP);
             if let Some(watched) = watch.unrecorded(&doubt, pace.doubt_poll / 2) {
+                let sent = Instant::now();
                 match self.record_doubt(&stored, Some(doubt.after_watching(watched))).await {
                     // If somebody else has written, that is read next.
-                    Err(error) if error.is_conflict() => continue,
+                    Err(error) if error.is_conflict() => {
+                        watch.look(sent, limits::DOUBT_GAP);
+                        continue;
+                    }
                     Err(error) => {
                         tracing::debug!(did = %self.active.id.did(), %error, "the wait for another process begins again");
                         watch.store_failed();
                         continue;
                     }
-                    Ok(_) => {}
+                    // A store that is slow to write is there nevertheless.
+                    Ok(_) => watch.look(sent, limits::DOUBT_GAP),
                 }
             }
             if watch.length() >= pace.doubt_grace {

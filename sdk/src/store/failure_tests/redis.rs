@@ -151,7 +151,9 @@ async fn a_cluster_that_loses_the_node_in_the_url_is_found_by_the_others(program
     assert_kept(&led, "session/a", b"old", version).await;
     let replica = cluster.nodes().len() - 1;
     let has_it = || cluster.at(replica, "DBSIZE").unwrap().trim() != ":0";
+    let begun = std::time::Instant::now();
     while !has_it() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the replica has not got it");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     cluster.end(owner);

@@ -145,7 +145,9 @@ impl Link {
         let mut asked: Option<String> = None;
         loop {
             let mut current = self.current();
-            let outcome = match asked.take() {
+            let target = asked.take();
+            let was_asked = target.is_some();
+            let outcome = match target {
                 None => in_time(LIMIT, operation.send(&mut current.manager)).await,
                 Some(node) => in_time(LIMIT, self.ask(&node, &operation)).await,
             };
@@ -174,14 +176,16 @@ impl Link {
                     self.replace(&current, None)?;
                     moves += 1;
                 }
-                Remedy::Leave if left < self.others() => {
+                // What is wrong with the node that was only asked says nothing about this one.
+                Remedy::Leave if !was_asked && left < self.others() => {
                     self.leave(&current)?;
                     left += 1;
                 }
                 remedy => {
                     let is_lost = error.is_io_error() || error.is_connection_dropped();
-                    if remedy == Remedy::Reconnect || is_lost && (current.node.is_some() || self.is_cluster())
-                    {
+                    let is_left = remedy == Remedy::Reconnect
+                        || is_lost && (current.node.is_some() || self.is_cluster());
+                    if !was_asked && is_left {
                         self.leave(&current)?;
                     }
                     return Err(error);

@@ -379,10 +379,32 @@ async fn every_unknown_repository_is_fetched_although_the_stream_has_to_wait_for
         assert!(poll_once(&mut stream).await.is_none());
     }
     assert_eq!((stream.core.stats().fetching, has_room(&mut stream).await), (2, false));
-    // The second one does not give up because the first one takes long.
-    tokio::time::sleep(limits::REPAIR_WAIT + Duration::from_secs(1)).await;
+    // The second one does not give up because the first one takes long, as long as there are answers.
+    tokio::time::sleep(limits::REPAIR_WAIT / 2).await;
+    net.fetch.add_permits(1);
+    tokio::time::sleep(limits::REPAIR_WAIT * 2 / 3).await;
     net.fetch.add_permits(1 << 20);
     assert_eq!(names(&stream.outputs().await), ["resynced"; 6]);
     assert!(has_room(&mut stream).await);
     assert_eq!((stream.core.stats().waiting, stream.core.bytes), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_domain_that_does_not_answer_does_not_hold_the_stream_although_every_repository_is_to_be_fetched() {
+    let (net, accounts) = (Net::new(), 6);
+    let repair = Repair::fetch().at_once(1).waiting(1);
+    let mut stream = Stream::with(&net, |verifier| verifier.repair(repair).fetch_unknown());
+    hold(&net);
+    for number in 0..accounts {
+        let mut writer = Writer::of(plc(number));
+        writer.write(1);
+        stream.send(commit(&writer.write(1)));
+        net.host(&writer);
+    }
+    let begun = tokio::time::Instant::now();
+    for _ in 0..accounts {
+        let output = stream.next().await.unwrap();
+        assert_eq!(names(&[output.message]), ["gap"]);
+    }
+    assert!(begun.elapsed() < limits::REPAIR_WAIT * 6, "{:?}", begun.elapsed());
 }

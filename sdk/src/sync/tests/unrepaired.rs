@@ -517,6 +517,46 @@ async fn what_a_host_has_said_of_an_account_during_a_repair_is_given_after_a_kil
     assert!(matches!(refused, Refusal::Inactive { .. }), "{refused:?}");
 }
 
+/// After a restart, what was said first must not come behind what was said last.
+#[tokio::test]
+async fn what_a_host_says_later_takes_the_place_of_what_was_noted() {
+    let mut gapped = Gapped::new().await;
+    let did = gapped.alice.did.clone();
+    gapped.stream.send(status(&did, false));
+    gapped.net.fetch.add_permits(1 << 20);
+    let held = gapped.stream.stream.next().await.unwrap();
+    gapped.stream.stream.next().await.unwrap().acknowledgement.ack();
+    gapped.stream.send(status(&did, true));
+    gapped.stream.stream.next().await.unwrap().acknowledgement.ack();
+    let (_, mut stream, _) = gapped.killed(Repair::fetch()).await;
+    drop(held);
+    let (mut last, mut names) = (None, Vec::new());
+    while let Some(output) = stream.stream.next().await {
+        names.push(name(&output.message));
+        if let Verified::Account(told) = output.message {
+            last = Some(told.active);
+        }
+    }
+    assert_eq!((names.as_slice(), last), (["resynced", "account"].as_slice(), Some(true)));
+}
+
+/// Another gap shows before what was noted for the first one is given.
+#[tokio::test]
+async fn what_a_host_has_said_survives_another_gap() {
+    let mut gapped = Gapped::new().await;
+    let did = gapped.alice.did.clone();
+    // What the repository will not contain yet: it shows as another gap.
+    gapped.alice.write(1);
+    gapped.stream.send(commit(&gapped.alice.write(1)));
+    gapped.stream.send(status(&did, false));
+    gapped.net.fetch.add_permits(1);
+    gapped.stream.stream.next().await.unwrap();
+    run(&mut gapped.stream.stream).await;
+    let (_, mut stream, store) = gapped.killed(Repair::fetch()).await;
+    assert_eq!(state(&store, &did).await["repair"]["status"]["active"], false);
+    drop(stream.stream.outputs());
+}
+
 /// Whether the account is at the host of the stream is known then, or found out when the event has its turn.
 #[tokio::test]
 async fn what_the_pds_of_an_account_says_during_a_repair_holds_no_cursor() {

@@ -284,8 +284,16 @@ async fn o25_a_process_that_dies_between_two_attempts_makes_nobody_wait() {
     let client = world.other_process();
     runtime.spawn(async move { get(&client).await });
     world.stub.has_refreshed().await;
-    // It looks whether somebody else has stored new tokens.
-    tokio::time::sleep(crate::limits::CONCURRENT_WRITE / 3).await;
+    // It has told that there was no answer, and looks whether somebody else has stored new tokens.
+    let patience = Instant::now();
+    let has_told = async || {
+        let doubt = world.stored().await.unwrap().doubt();
+        doubt.is_some_and(|doubt| !doubt.may_be_settled_by_another(&ProcessId::generate()))
+    };
+    while !has_told().await {
+        assert!(patience.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     runtime.shutdown_background();
     let begun = Instant::now();
     world.client.refresh().await.unwrap();
