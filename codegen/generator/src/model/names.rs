@@ -232,10 +232,13 @@ pub(crate) fn group_accessors(
     let mut wanted: Vec<(String, String)> = wanted_accessors(methods).collect();
     // Names chosen by hand come first: they are not to be changed.
     wanted.sort_by_key(|(group, _)| !renames.accessors.contains_key(group));
-    let mut taken: BTreeSet<String> = elsewhere.keys().cloned().collect();
+    // Of two traits with the same method, a crate may want to use one only.
+    let is_chosen = |name: &String| renames.accessors.values().any(|by_hand| by_hand == name);
+    let taken = elsewhere.iter().filter(|(name, (_, of_clients))| *of_clients || !is_chosen(name));
+    let mut taken: BTreeSet<String> = taken.map(|(name, _)| name.clone()).collect();
     let mut accessors = BTreeMap::new();
     for (group, wanted) in wanted {
-        let root = elsewhere.get(&wanted);
+        let root = elsewhere.get(&wanted).map(|(root, _)| root);
         let name = match (renames.accessors.get(&group), root) {
             (Some(by_hand), _) => by_hand.clone(),
             (None, Some(_)) => joined([wanted.as_str(), crate_name]),
@@ -247,16 +250,20 @@ pub(crate) fn group_accessors(
     accessors
 }
 
-/// The names of the accessors of other crates, with the modules of their bindings. Which of their documents are used does not
-/// matter: their clients have the methods all the same.
-fn accessors_elsewhere(catalog: &Catalog) -> BTreeMap<String, String> {
+/// A method that only the SDK has bindings for.
+const OF_SDK: &str = "com.atproto.server.describeServer";
+
+/// The names of the accessors of other crates, with the modules of their bindings, and whether they are methods of the clients
+/// themselves, as those of the SDK are. Which of their documents are used does not matter: clients have the methods all the same.
+fn accessors_elsewhere(catalog: &Catalog) -> BTreeMap<String, (String, bool)> {
     let mut elsewhere = BTreeMap::new();
     for external in catalog.externals() {
         let chosen = match external.catalog.accessors() {
             Some(chosen) => chosen.clone(),
             None => group_accessors(&external.catalog, &external.renames, OWN),
         };
-        elsewhere.extend(chosen.into_values().map(|it| (it.name, external.root.clone())));
+        let of_clients = external.catalog.document(OF_SDK).is_some();
+        elsewhere.extend(chosen.into_values().map(|it| (it.name, (external.root.clone(), of_clients))));
     }
     elsewhere
 }
