@@ -552,9 +552,8 @@ async fn what_a_host_has_said_survives_another_gap() {
     gapped.net.fetch.add_permits(1);
     gapped.stream.stream.next().await.unwrap();
     run(&mut gapped.stream.stream).await;
-    let (_, mut stream, store) = gapped.killed(Repair::fetch()).await;
+    let (_, _, store) = gapped.killed(Repair::fetch()).await;
     assert_eq!(state(&store, &did).await["repair"]["status"]["active"], false);
-    drop(stream.stream.outputs());
 }
 
 /// Whether the account is at the host of the stream is known then, or found out when the event has its turn.
