@@ -1,11 +1,10 @@
 //! What is asked of one domain at once: no domain takes all places, because whoever has it can let everybody wait.
 
+#[cfg(all(feature = "stream", feature = "repo"))]
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -40,15 +39,24 @@ pub(crate) struct Visit {
 #[derive(Debug)]
 struct Here {
     places: Arc<Semaphore>,
-    /// How often it has answered.
+    #[cfg(all(feature = "stream", feature = "repo"))]
+    progress: Progress,
+}
+
+#[cfg(all(feature = "stream", feature = "repo"))]
+#[derive(Debug, Default)]
+struct Progress {
+    /// How often the domain has answered.
     answered: AtomicUsize,
     /// How much it is being asked at the moment, of what has a place.
     asked: AtomicUsize,
 }
 
 /// Something that a domain is being asked, until it is dropped.
-pub(crate) struct Asked<'a>(&'a Here);
+#[cfg(all(feature = "stream", feature = "repo"))]
+pub(crate) struct Asked<'a>(&'a Progress);
 
+#[cfg(all(feature = "stream", feature = "repo"))]
 impl Asked<'_> {
     /// Notes that the domain has answered.
     pub(crate) fn answered(self) {
@@ -56,6 +64,7 @@ impl Asked<'_> {
     }
 }
 
+#[cfg(all(feature = "stream", feature = "repo"))]
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
         self.0.asked.fetch_sub(1, Relaxed);
@@ -85,14 +94,15 @@ impl Visit {
     /// The domain is being asked.
     #[cfg(all(feature = "stream", feature = "repo"))]
     pub(crate) fn ask(&self) -> Asked<'_> {
-        self.here.asked.fetch_add(1, Relaxed);
-        Asked(&self.here)
+        self.here.progress.asked.fetch_add(1, Relaxed);
+        Asked(&self.here.progress)
     }
 
     /// How often the domain has answered, and how much it is being asked.
     #[cfg(all(feature = "stream", feature = "repo"))]
     pub(crate) fn progress(&self) -> (usize, usize) {
-        (self.here.answered.load(Relaxed), self.here.asked.load(Relaxed))
+        let progress = &self.here.progress;
+        (progress.answered.load(Relaxed), progress.asked.load(Relaxed))
     }
 }
 
@@ -109,8 +119,11 @@ impl Domains {
             return None;
         }
         inside.all += 1;
-        let places = || Arc::new(Semaphore::new(self.at_once));
-        let new = || Here { places: places(), answered: AtomicUsize::new(0), asked: AtomicUsize::new(0) };
+        let new = || Here {
+            places: Arc::new(Semaphore::new(self.at_once)),
+            #[cfg(all(feature = "stream", feature = "repo"))]
+            progress: Progress::default(),
+        };
         let (here, count) = inside.domains.entry(domain.clone()).or_insert_with(|| (Arc::new(new()), 0));
         *count += 1;
         let here = Arc::clone(here);
