@@ -5,4 +5,5 @@ mod gap_proxy;
 mod kills;
 mod numbers;
 mod repair_kills;
+mod verified_consumer;
 mod verified_kills;

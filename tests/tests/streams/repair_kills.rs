@@ -3,22 +3,13 @@
 //! last commit but one is always lost, so nothing but the note in the state leads to the last repair.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
-    env, fs,
-    fs::{File, OpenOptions},
-    path::Path,
-    process::{Command, Stdio},
+    collections::BTreeMap,
+    fs::{self, File},
     time::Duration,
 };
 
 use atproto_sdk::{
-    PublicClient,
-    api::com::atproto::sync::get_repo,
-    identity::{HandleResolver, Resolver},
-    repo::Repository,
-    store,
-    stream::Event,
-    sync::{Repair, StoredStates, Verified, VerifiedRepos, Verifier},
+    sync::{Repair, Verified},
     types::Did,
 };
 use tests::{Answer, Network, PostgresServer, RedisServer, Stub};
@@ -30,7 +21,7 @@ use tokio::{
 use crate::{
     gap_proxy::GapProxy,
     numbers::Numbers,
-    verified_kills::{LAST, LAST_BUT_ONE, program, write},
+    verified_consumer::{LAST, LAST_BUT_ONE, apply, at_pds, consume, operations, process, program, records},
 };
 
 const KILLS: usize = 12;
@@ -44,60 +35,20 @@ const SLOW: Duration = Duration::from_millis(120);
 const LIFE: Duration = Duration::from_millis(2_000);
 /// How long the last one takes at most.
 const END: Duration = Duration::from_secs(60);
-const PDS: &str = "KILLED_REPAIRER_PDS";
-const PLC: &str = "KILLED_REPAIRER_PLC";
-const STORE: &str = "KILLED_REPAIRER_STORE";
-const LOG: &str = "KILLED_REPAIRER_LOG";
 
 /// The consumer. It writes the operations of each commit and the records of each repository to the log, and acknowledges them later.
 #[tokio::test]
 #[ignore = "started by the tests that kill it"]
 async fn consumer() {
-    let Ok(pds) = env::var(PDS) else { return };
-    let store = store::connect(&env::var(STORE).unwrap()).await.unwrap();
-    let log = OpenOptions::new().append(true).open(env::var(LOG).unwrap()).unwrap();
-    let resolver = Resolver::builder()
-        .plc_directory(env::var(PLC).unwrap())
-        .handle_resolver(HandleResolver::Xrpc(pds.clone()))
-        .allow_loopback_http(true)
-        .build()
-        .unwrap();
-    let verifier = Verifier::builder(resolver)
-        .states(StoredStates::shared(store.clone()))
-        .repair(Repair::fetch())
-        .fetch_unknown()
-        .hosted_by(&pds)
-        .build();
-    let client = PublicClient::new(&pds).unwrap();
-    let mut events = client
-        .com_atproto_sync()
-        .subscribe_repos()
-        .after(0)
-        .resume_shared("indexer", store)
-        .save_every(Duration::from_millis(7))
-        .explicit_acknowledgements()
-        .verified(verifier);
-    let mut held: VecDeque<Event<VerifiedRepos>> = VecDeque::new();
-    loop {
-        let event = events.next().await.unwrap().unwrap();
-        write(&log, &line(event.message()));
-        held.push_back(event);
-        if held.len() > HELD {
-            held.pop_front().unwrap().ack();
-        }
-    }
+    consume(HELD, |verifier| verifier.repair(Repair::fetch()).fetch_unknown(), line).await;
 }
 
 /// What is in the log of an event: its account, its revision and the one before, and what it says of records.
 fn line(event: &Verified) -> String {
     match event {
         Verified::Commit(commit) => {
-            let operations = commit.operations().iter().map(|operation| match operation.cid() {
-                Some(cid) => format!(" {}={cid}", operation.path()),
-                None => format!(" {}=", operation.path()),
-            });
             let since = commit.since().map_or("none", |since| since.as_str());
-            format!("commit {} {} {since}{}", commit.did(), commit.rev(), operations.collect::<String>())
+            format!("commit {} {} {since}{}", commit.did(), commit.rev(), operations(commit))
         }
         Verified::Resynced(resynced) => {
             let records = records(resynced.repository());
@@ -108,11 +59,6 @@ fn line(event: &Verified) -> String {
         Verified::Identity(_) | Verified::Account(_) => "other".to_owned(),
         other => format!("wrong {other:?}").replace('\n', " "),
     }
-}
-
-fn records(repository: &Repository) -> BTreeMap<String, String> {
-    let entries = repository.entries().map(|entry| entry.unwrap());
-    entries.map(|entry| (format!("{}/{}", entry.collection, entry.rkey), entry.cid.to_string())).collect()
 }
 
 /// A repository as the consumer has it.
@@ -146,12 +92,7 @@ fn index(log: &str) -> BTreeMap<Did, Indexed> {
             assert_eq!(*since, known, "{line}: something was lost");
         }
         (*rev).clone_into(&mut indexed.rev);
-        for change in changes {
-            match change.split_once('=').unwrap() {
-                (path, "") => drop(indexed.records.remove(path).unwrap()),
-                (path, cid) => drop(indexed.records.insert(path.to_owned(), cid.to_owned())),
-            }
-        }
+        changes.iter().for_each(|change| apply(&mut indexed.records, change));
     }
     all
 }
@@ -159,19 +100,6 @@ fn index(log: &str) -> BTreeMap<Did, Indexed> {
 fn is_complete(log: &str) -> bool {
     let indexed = index(log);
     indexed.len() == 2 && indexed.values().all(|indexed| indexed.records.contains_key(LAST))
-}
-
-fn consumer_at(proxy: &GapProxy, directory: &Stub, store: &str, log: &Path) -> Command {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command
-        .args(["--ignored", "--exact", "repair_kills::consumer"])
-        .env(PDS, proxy.url())
-        .env(PLC, directory.url())
-        .env(STORE, store)
-        .env(LOG, log)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    command
 }
 
 async fn a_killed_consumer_ends_up_with_the_repositories(store: &str, seed: u64) {
@@ -203,7 +131,8 @@ async fn a_killed_consumer_ends_up_with_the_repositories(store: &str, seed: u64)
                 task.await.unwrap();
             }
         }
-        let mut child = consumer_at(&proxy, &directory, &store, &log).spawn().unwrap();
+        let mut consumer = process("repair_kills::consumer", &proxy.url(), &directory.url(), &store, &log);
+        let mut child = consumer.spawn().unwrap();
         let (begun, spawned) = (fs::metadata(&log).unwrap().len(), Instant::now());
         let (enough, waits_for_repair) = (begun + 1 + numbers.below(2_000), numbers.below(3) > 0);
         let mut alive: Option<Instant> = None;
@@ -242,9 +171,7 @@ async fn a_killed_consumer_ends_up_with_the_repositories(store: &str, seed: u64)
     }
     assert!(in_repairs > 0 && proxy.left_out() > 0, "{in_repairs} {}", proxy.left_out());
     for (did, indexed) in index(&read()) {
-        let client = PublicClient::new(network.pds()).unwrap();
-        let file = client.com_atproto_sync().get_repo(get_repo::Params::new(did.clone())).await.unwrap();
-        let repository = Repository::open_bytes(file.bytes(64 << 20).await.unwrap().to_vec()).unwrap();
+        let repository = at_pds(network.pds(), &did).await;
         assert_eq!(
             (indexed.rev.as_str(), &indexed.records),
             (repository.rev().as_str(), &records(&repository))

@@ -2,148 +2,41 @@
 //! commit is lost, none looks like a gap, and the repositories are those of the PDS.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
-    env, fs,
-    fs::{File, OpenOptions},
-    io::Write as _,
-    path::Path,
-    process::{Command, Stdio},
+    collections::BTreeMap,
+    fs::{self, File},
     time::Duration,
 };
 
-use atproto_sdk::{
-    PasswordClient, PublicClient,
-    api::com::atproto::{
-        repo::{create_record, put_record},
-        sync::get_repo,
-    },
-    identity::{HandleResolver, Resolver},
-    nsid,
-    repo::Repository,
-    store,
-    stream::Event,
-    sync::{StoredStates, Verified, VerifiedRepos, Verifier},
-    types::{Did, RecordKey, Unknown},
-};
-use tests::{Account, Network, PostgresServer};
+use atproto_sdk::{sync::Verified, types::Did};
+use tests::{Network, PostgresServer};
 use tokio::{task::JoinHandle, time::sleep};
 
-use crate::numbers::Numbers;
+use crate::{
+    numbers::Numbers,
+    verified_consumer::{LAST, apply, at_pds, consume, operations, process, program, records},
+};
 
 const KILLS: usize = 40;
 /// The commits of each account.
 const COMMITS: usize = 120;
 /// How many events the consumer holds before it acknowledges the first of them.
 const HELD: usize = 3;
-/// The last records of each account.
-pub(crate) const LAST_BUT_ONE: &str = "com.example.thing/before";
-pub(crate) const LAST: &str = "com.example.thing/last";
-const PDS: &str = "KILLED_VERIFIER_PDS";
-const PLC: &str = "KILLED_VERIFIER_PLC";
-const STORE: &str = "KILLED_VERIFIER_STORE";
-const LOG: &str = "KILLED_VERIFIER_LOG";
 
 /// The consumer. It writes the operations of each commit to the log, and acknowledges it later.
 #[tokio::test]
 #[ignore = "started by the tests that kill it"]
 async fn consumer() {
-    let Ok(pds) = env::var(PDS) else { return };
-    let store = store::connect(&env::var(STORE).unwrap()).await.unwrap();
-    let log = OpenOptions::new().append(true).open(env::var(LOG).unwrap()).unwrap();
-    let resolver = Resolver::builder()
-        .plc_directory(env::var(PLC).unwrap())
-        .handle_resolver(HandleResolver::Xrpc(pds.clone()))
-        .allow_loopback_http(true)
-        .build()
-        .unwrap();
-    let verifier =
-        Verifier::builder(resolver).states(StoredStates::shared(store.clone())).hosted_by(&pds).build();
-    let client = PublicClient::new(&pds).unwrap();
-    let mut events = client
-        .com_atproto_sync()
-        .subscribe_repos()
-        .after(0)
-        .resume_shared("indexer", store)
-        .save_every(Duration::from_millis(7))
-        .explicit_acknowledgements()
-        .verified(verifier);
-    let mut held: VecDeque<Event<VerifiedRepos>> = VecDeque::new();
-    loop {
-        let event = events.next().await.unwrap().unwrap();
-        write(&log, &line(event.message()));
-        held.push_back(event);
-        if held.len() > HELD {
-            held.pop_front().unwrap().ack();
-        }
-    }
+    consume(HELD, |verifier| verifier, line).await;
 }
 
 /// What is in the log of an event: for a commit its account, its revision, and its operations.
 fn line(event: &Verified) -> String {
     match event {
         Verified::Commit(commit) => {
-            let operations = commit.operations().iter().map(|operation| match operation.cid() {
-                Some(cid) => format!(" {}={cid}", operation.path()),
-                None => format!(" {}=", operation.path()),
-            });
-            format!("commit {} {}{}", commit.did(), commit.rev(), operations.collect::<String>())
+            format!("commit {} {}{}", commit.did(), commit.rev(), operations(commit))
         }
         Verified::Identity(_) | Verified::Account(_) => "other".to_owned(),
         other => format!("wrong {other:?}").replace('\n', " "),
-    }
-}
-
-/// In one call, so that a line is there as a whole or not at all, and outlives the process.
-pub(crate) fn write(mut log: &File, line: &str) {
-    log.write_all(format!("{line}\n").as_bytes()).unwrap();
-}
-
-fn consumer_at(network: &Network, store: &str, log: &Path) -> Command {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command
-        .args(["--ignored", "--exact", "verified_kills::consumer"])
-        .env(PDS, network.pds())
-        .env(PLC, network.plc())
-        .env(STORE, store)
-        .env(LOG, log)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    command
-}
-
-/// Creates, changes and deletes records, in so many commits, and then writes the last two.
-pub(crate) async fn program(pds: String, account: Account, seed: u64, commits: usize) {
-    let client = PasswordClient::sign_in(&pds, account.handle.as_str(), &account.password).await.unwrap();
-    let mut numbers = Numbers(seed);
-    let collection = nsid!("com.example.thing");
-    let mut keys: Vec<RecordKey> = Vec::new();
-    for number in 0..commits {
-        let record = Unknown::from_json(format!(r#"{{"$type":"{collection}","number":{number}}}"#)).unwrap();
-        match numbers.below(4) {
-            0 if !keys.is_empty() => {
-                let key = keys.swap_remove(numbers.below(keys.len() as u64) as usize);
-                let uri = format!("at://{}/{collection}/{key}", account.did).parse().unwrap();
-                client.delete_at(&uri).await.unwrap();
-            }
-            1 if !keys.is_empty() => {
-                let key = keys[numbers.below(keys.len() as u64) as usize].clone();
-                let input = put_record::Input::new(account.did.clone(), collection.clone(), key, record);
-                client.com_atproto_repo().put_record(input).await.unwrap();
-            }
-            _ => {
-                let key = RecordKey::new(format!("{}-{number}", numbers.below(1000))).unwrap();
-                keys.push(key.clone());
-                let input =
-                    create_record::Input::new(account.did.clone(), collection.clone(), record).rkey(key);
-                client.com_atproto_repo().create_record(input).await.unwrap();
-            }
-        }
-    }
-    for key in [LAST_BUT_ONE, LAST] {
-        let record = Unknown::from_json(format!(r#"{{"$type":"{collection}"}}"#)).unwrap();
-        let key = RecordKey::new(key.rsplit_once('/').unwrap().1).unwrap();
-        let input = put_record::Input::new(account.did.clone(), collection.clone(), key, record);
-        client.com_atproto_repo().put_record(input).await.unwrap();
     }
 }
 
@@ -183,7 +76,8 @@ async fn a_killed_verifier_loses_no_commit(store: &str, seed: u64) {
     let is_complete =
         |text: &str| text.lines().filter(|line| line.contains(&format!(" {LAST}="))).count() >= 2;
     loop {
-        let mut child = consumer_at(&network, &store, &log).spawn().unwrap();
+        let mut consumer = process("verified_kills::consumer", network.pds(), network.plc(), &store, &log);
+        let mut child = consumer.spawn().unwrap();
         let begun = fs::metadata(&log).unwrap().len();
         let enough = begun + 1 + numbers.below(1500);
         while child.try_wait().unwrap().is_none() {
@@ -213,22 +107,12 @@ async fn a_killed_verifier_loses_no_commit(store: &str, seed: u64) {
     for (did, commits) in repositories {
         // An account begins with a commit without records.
         assert!(commits.len() > COMMITS, "{did}: {} commits", commits.len());
-        let mut records: BTreeMap<String, String> = BTreeMap::new();
+        let mut indexed: BTreeMap<String, String> = BTreeMap::new();
         for operation in commits.values().flat_map(|operations| operations.split_whitespace()) {
-            match operation.split_once('=').unwrap() {
-                (path, "") => drop(records.remove(path).unwrap()),
-                (path, cid) => drop(records.insert(path.to_owned(), cid.to_owned())),
-            }
+            apply(&mut indexed, operation);
         }
-        let client = PublicClient::new(network.pds()).unwrap();
-        let file = client.com_atproto_sync().get_repo(get_repo::Params::new(did.clone())).await.unwrap();
-        let repository = Repository::open_bytes(file.bytes(64 << 20).await.unwrap().to_vec()).unwrap();
-        let expected: BTreeMap<String, String> = repository
-            .entries()
-            .map(|entry| entry.unwrap())
-            .map(|entry| (format!("{}/{}", entry.collection, entry.rkey), entry.cid.to_string()))
-            .collect();
-        assert_eq!(records, expected, "{did}");
+        let repository = at_pds(network.pds(), &did).await;
+        assert_eq!(indexed, records(&repository), "{did}");
         assert_eq!(commits.last_key_value().unwrap().0, repository.rev().as_str());
     }
 }
