@@ -61,19 +61,13 @@ struct Keeping<'a>(&'a Places);
 impl Places {
     /// For hosts that strangers name. They are those of the process, whatever they are used for.
     pub(super) fn of_strangers() -> Arc<Self> {
-        static PLACES: LazyLock<Arc<Places>> = LazyLock::new(|| {
-            let domains = Domains::new(AT_DOMAIN, MOST, MOST_AT_DOMAIN);
-            Arc::new(Places::new(STRANGERS, domains, KEPT))
-        });
+        static PLACES: LazyLock<Arc<Places>> = LazyLock::new(|| Arc::new(Places::untrusted()));
         Arc::clone(&PLACES)
     }
 
     /// For the exchange of codes, which users have approved: what strangers begin must not make them wait.
     pub(super) fn of_codes() -> &'static Self {
-        static PLACES: LazyLock<Places> = LazyLock::new(|| {
-            let domains = Domains::new(AT_DOMAIN, MOST, MOST_AT_DOMAIN);
-            Places::new(STRANGERS, domains, KEPT)
-        });
+        static PLACES: LazyLock<Places> = LazyLock::new(Places::untrusted);
         &PLACES
     }
 
@@ -84,6 +78,10 @@ impl Places {
             Arc::new(Places::new(CONFIGURED, domains, CONFIGURED))
         });
         Arc::clone(&PLACES)
+    }
+
+    fn untrusted() -> Self {
+        Self::new(STRANGERS, Domains::new(AT_DOMAIN, MOST, MOST_AT_DOMAIN), KEPT)
     }
 
     pub(super) fn new(at_once: usize, domains: Domains, most_kept: usize) -> Self {

@@ -54,6 +54,8 @@ mod encrypted;
 mod failure_tests;
 mod file;
 mod file_lock;
+#[cfg(test)]
+mod hanging;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod lease;
 #[cfg(test)]
@@ -84,6 +86,8 @@ pub use connect::connect;
 #[cfg(feature = "encryption")]
 pub use encrypted::EncryptedStore;
 pub use file::FileStore;
+#[cfg(test)]
+pub(crate) use hanging::Hanging;
 pub use lock::{Lease, LeaseRequest, LockWatch, RenewLease, StoreLock};
 pub use memory::MemoryStore;
 #[cfg(test)]

@@ -124,44 +124,8 @@ fn key(state: &str) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::time::Duration;
-
     use super::*;
-    use crate::{
-        store::{Entry, StoreLock, Version},
-        xrpc::BoxFuture,
-    };
-
-    /// A store that never answers.
-    struct Hanging;
-
-    impl Store for Hanging {
-        fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-            Box::pin(std::future::pending())
-        }
-        fn put<'a>(
-            &'a self,
-            _: &'a str,
-            _: &'a [u8],
-            _: Option<i64>,
-            _: Expected<Version>,
-        ) -> BoxFuture<'a, Result<Version, StoreError>> {
-            Box::pin(std::future::pending())
-        }
-        fn delete<'a>(
-            &'a self,
-            _: &'a str,
-            _: Expected<Version>,
-        ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-            Box::pin(std::future::pending())
-        }
-        fn list<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
-            Box::pin(std::future::pending())
-        }
-        fn lock<'a>(&'a self, _: &'a str, _: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
-            Box::pin(std::future::pending())
-        }
-    }
+    use crate::store::Hanging;
 
     #[tokio::test(start_paused = true)]
     async fn a_store_that_hangs_does_not_hang_a_sign_in() {

@@ -360,9 +360,9 @@ async fn repositories_wait_for_a_consumer_that_takes_its_time() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn every_unknown_repository_is_fetched_although_the_stream_has_to_wait_for_that() {
-    let (net, accounts) = (Net::new(), 6);
+/// Events of accounts that are all unknown, whose repositories are fetched one by one, and do not come.
+fn unknown(accounts: usize) -> (Arc<Net>, Stream) {
+    let net = Net::new();
     let repair = Repair::fetch().at_once(1).waiting(1);
     let mut stream = Stream::with(&net, |verifier| verifier.repair(repair).fetch_unknown());
     hold(&net);
@@ -372,6 +372,13 @@ async fn every_unknown_repository_is_fetched_although_the_stream_has_to_wait_for
         stream.send(commit(&writer.write(1)));
         net.host(&writer);
     }
+    (net, stream)
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_unknown_repository_is_fetched_although_the_stream_has_to_wait_for_that() {
+    let accounts = 6;
+    let (net, mut stream) = unknown(accounts);
     let has_room = async |stream: &mut Stream| {
         std::future::poll_fn(|cx| Poll::Ready(stream.core.poll_room(cx).is_ready())).await
     };
@@ -391,16 +398,8 @@ async fn every_unknown_repository_is_fetched_although_the_stream_has_to_wait_for
 
 #[tokio::test(start_paused = true)]
 async fn a_domain_that_does_not_answer_does_not_hold_the_stream_although_every_repository_is_to_be_fetched() {
-    let (net, accounts) = (Net::new(), 6);
-    let repair = Repair::fetch().at_once(1).waiting(1);
-    let mut stream = Stream::with(&net, |verifier| verifier.repair(repair).fetch_unknown());
-    hold(&net);
-    for number in 0..accounts {
-        let mut writer = Writer::of(plc(number));
-        writer.write(1);
-        stream.send(commit(&writer.write(1)));
-        net.host(&writer);
-    }
+    let accounts = 6;
+    let (_net, mut stream) = unknown(accounts);
     let begun = tokio::time::Instant::now();
     for _ in 0..accounts {
         let output = stream.next().await.unwrap();

@@ -18,7 +18,7 @@ use tokio::{task::JoinSet, time::Instant};
 use super::WriteBudget;
 use crate::{
     api::com::atproto::repo::{ComAtprotoRepo, apply_writes, create_record, delete_record},
-    store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version, passed_on},
+    store::{Entry, Expected, Hanging, MemoryStore, Store, StoreError, Version, passed_on},
     types::{Did, Nsid, RecordKey, Unknown},
     xrpc::{
         BoxFuture, ByteStream, CallSettings, Error, Pacing as _, Request, Transport, TransportError,
@@ -542,7 +542,7 @@ impl PacedRequest {
 }
 
 /// A store that always fails.
-struct Broken;
+struct Broken(Hanging);
 
 impl Store for Broken {
     fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
@@ -557,24 +557,13 @@ impl Store for Broken {
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async { Err(StoreError::backend(std::io::Error::other("broken"))) })
     }
-    fn delete<'a>(
-        &'a self,
-        _: &'a str,
-        _: Expected<Version>,
-    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        Box::pin(std::future::pending())
-    }
-    fn list<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
-        Box::pin(std::future::pending())
-    }
-    fn lock<'a>(&'a self, _: &'a str, _: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
-        Box::pin(std::future::pending())
-    }
+
+    passed_on!(0: delete, list, lock);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_does_not_stop_the_work() {
-    let store: Arc<dyn Store> = Arc::new(Broken);
+    let store: Arc<dyn Store> = Arc::new(Broken(Hanging));
     let pds = Pds::new();
     let client = Client::new(&pds, ALICE, shared_budget(&pds, &store));
     let begun = Instant::now();
